@@ -54,5 +54,8 @@ const char *km_errname(int err);
 /* A broken promise of our own code: says where and aborts; kept in release builds. */
 #define KM_ASSERT(cond) ((cond) ? (void)0 : km_assert_failed(#cond, __FILE__, __LINE__))
 _Noreturn void km_assert_failed(const char *cond, const char *file, int line);
+/* "file:line: broken promise: cond" once an assertion failed, else empty. For a SIGABRT handler to print. */
+#define KM_ASSERT_MESSAGE_SIZE 256
+extern char km_assert_message[KM_ASSERT_MESSAGE_SIZE];
 
 #endif

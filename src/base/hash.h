@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <nettle/sha2.h>
+#include "err.h"
 #include "limits.h"
 
 struct km_hash {

@@ -1,0 +1,10 @@
+/* rules.c: the mask of switched-off rules; linked into attack tests only. */
+#include "rules.h"
+
+#ifndef KM_ATTACK_BUILD
+#error "rules.c belongs to attack builds only"
+#endif
+
+_Static_assert(KM_RULES <= 64, "the mask has 64 bits");
+
+uint64_t km_rules_off;

@@ -1,0 +1,38 @@
+/* rules.h: names of the rules that an attack test switches off to show that the attack then succeeds.
+ *
+ *	if (KM_RULE(km_rule_dealing_check) && !degree_ok)
+ *		drop;
+ *
+ * In every ordinary build KM_RULE is the constant 1: the mask does not exist and no rule can be switched off. Only the
+ * libraries that the attack tests link are compiled with KM_ATTACK_BUILD. A rule is added here, one line each. */
+#ifndef KM_BASE_RULES_H
+#define KM_BASE_RULES_H
+
+#define KM_RULE_LIST(X)                                                                                    \
+	X(km_rule_c3_proofs, "A1", "proof of (a_i, c_i) with the points of a tuple")                       \
+	X(km_rule_zero_shares, "A5", "zero shares over the quorum at the hand-over")                       \
+	X(km_rule_dealing_check, "A6", "degree of the dealt sharings")                                     \
+	X(km_rule_c0, "A7", "R_i committed before w is opened")                                            \
+	X(km_rule_bind_once, "A8", "a tuple is bound once, to the key in its sid")                         \
+	X(km_rule_v_proof, "A11", "proof of the v_i")                                                      \
+	X(km_rule_zero_fresh, "A12", "a fresh zero share for every index and kind")                        \
+	X(km_rule_author_view, "A15", "a message is judged in the view its author names (prev)")           \
+	X(km_rule_degenerate, "B17", "w, R, r and s are not zero")                                         \
+	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")
+
+enum km_rule {
+#define KM_RULE_ENUM(name, attack, text) name,
+	KM_RULE_LIST(KM_RULE_ENUM)
+#undef KM_RULE_ENUM
+	KM_RULES
+};
+
+#ifdef KM_ATTACK_BUILD
+#include <stdint.h>
+extern uint64_t km_rules_off;   /* bit mask by enum km_rule */
+#define KM_RULE(rule) (!((km_rules_off >> (rule)) & 1))
+#else
+#define KM_RULE(rule) ((void)(rule), 1)
+#endif
+
+#endif

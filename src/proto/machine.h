@@ -54,6 +54,7 @@ struct km_out {
 	uint32_t set;
 	uint8_t *data;       /* owned by the out */
 	size_t len;
+	int secret;          /* data lies in the secret arena: a private message or a share to be sealed */
 	struct km_job *job;  /* borrowed from the machine */
 	struct km_out *next;
 };
@@ -65,6 +66,8 @@ void km_outs_init(struct km_outs *o);
 void km_outs_clear(struct km_outs *o);
 /* Appends; data is copied. KM_E_NOMEM. */
 int km_outs_add(struct km_outs *o, enum km_out_kind kind, uint8_t peer, int code, const void *data, size_t len) KM_MUST;
+/* The same with data in the secret arena. */
+int km_outs_add_secret(struct km_outs *o, enum km_out_kind kind, uint8_t peer, int code, const void *data, size_t len) KM_MUST;
 /* Detaches the first, NULL when empty; km_out_free it. */
 struct km_out *km_outs_pop(struct km_outs *o);
 void km_out_free(struct km_out *out);
@@ -108,7 +111,7 @@ struct km_machine_ops {
 };
 
 struct km_stored {       /* an accepted message, kept by the machine */
-	uint8_t *raw;    /* owned */
+	uint8_t *raw;    /* owned; private ones in the secret arena */
 	struct km_msg msg;
 };
 
@@ -173,6 +176,9 @@ int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, co
 const uint8_t *km_machine_prev(const struct km_machine *m, unsigned round);
 int km_machine_job(struct km_machine *m, unsigned what, void (*run)(struct km_job *), struct km_outs *outs) KM_MUST;
 int km_machine_persist(struct km_machine *m, int token, const void *data, size_t len, struct km_outs *outs) KM_MUST;
+/* Wiping on the way: the private messages received in `round`, and the run's randomness (after it no proof can be made). */
+void km_machine_wipe_private(struct km_machine *m, unsigned round);
+void km_machine_wipe_seed(struct km_machine *m);
 /* Evidence made of whole envelopes: E1, E2, E7 ... Appends KM_OUT_CONVICT with kind | count | (u32 len | envelope)*. */
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs) KM_MUST;

@@ -1,0 +1,129 @@
+/* msg.c: building, splitting and checking signed envelopes. */
+#include "msg.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "../base/hash.h"
+#include "../base/sig.h"
+
+static const char sign_prefix[] = "keymesh/1/message";
+
+static void content_digest(const uint8_t content[KM_MSG_CONTENT], uint8_t out[KM_HASH_SIZE])
+{
+	struct km_hash h;
+
+	km_hash_init(&h, "content");
+	km_hash_field(&h, content, KM_MSG_CONTENT);
+	km_hash_final(&h, out);
+}
+
+int km_msg_parse(struct km_msg *m, const uint8_t *raw, size_t len)
+{
+	struct km_reader r;
+
+	memset(m, 0, sizeof(*m));
+	if (len > KM_MAX_ENVELOPE)
+		return KM_E_LIMIT;
+	km_reader_init(&r, raw, len);
+	m->version = km_get_u16(&r);
+	m->proto = km_get_u8(&r);
+	m->round = km_get_u8(&r);
+	m->sender = km_get_u8(&r);
+	m->recipient = km_get_u8(&r);
+	m->body_len = km_get_u32(&r);
+	km_get_bytes(&r, m->sid, sizeof(m->sid));
+	km_get_bytes(&r, m->root, sizeof(m->root));
+	km_get_bytes(&r, m->sig, sizeof(m->sig));
+	m->body = km_get_ref(&r, m->body_len);
+	m->raw = raw;
+
+	int err = km_reader_end(&r);
+	if (!err && m->version != KM_MSG_VERSION)
+		err = KM_E_VERSION;
+	if (err) {
+		memset(m, 0, sizeof(*m));
+		return err;
+	}
+	content_digest(raw, m->digest);
+	return KM_OK;
+}
+
+static void sign_input(uint8_t out[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT], const uint8_t content[KM_MSG_CONTENT])
+{
+	memcpy(out, sign_prefix, sizeof(sign_prefix) - 1);
+	memcpy(out + sizeof(sign_prefix) - 1, content, KM_MSG_CONTENT);
+}
+
+int km_msg_verify_sig(const struct km_msg *m, const uint8_t author[KM_IDKEY_SIZE])
+{
+	uint8_t in[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT];
+
+	sign_input(in, m->raw);
+	return km_ed25519_verify(author, in, sizeof(in), m->sig);
+}
+
+uint64_t km_shape_size(const struct km_shape *s)
+{
+	return s->head + (uint64_t)s->row * s->rows;
+}
+
+int km_msg_root(uint8_t root[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body)
+{
+	size_t n = (size_t)shape->rows + 1;
+	uint8_t *leaves = calloc(n, KM_HASH_SIZE);
+
+	if (!leaves)
+		return KM_E_NOMEM;
+	km_merkle_leaf(body, shape->head, leaves);
+	for (size_t i = 1; i < n; i++)
+		km_merkle_leaf(body + shape->head + (i - 1) * shape->row, shape->row, leaves + i * KM_HASH_SIZE);
+	km_merkle_root(leaves, n, root);
+	free(leaves);
+	return KM_OK;
+}
+
+int km_msg_check_body(const struct km_msg *m, const struct km_shape *shape)
+{
+	uint8_t root[KM_HASH_SIZE];
+
+	if (km_shape_size(shape) != m->body_len)
+		return KM_E_MISMATCH;
+	int err = km_msg_root(root, shape, m->body);
+	if (err)
+		return err;
+	return memcmp(root, m->root, sizeof(root)) == 0 ? KM_OK : KM_E_MISMATCH;
+}
+
+int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
+		 const struct km_shape *shape, const uint8_t *body, const struct km_identity *id)
+{
+	uint8_t content[KM_MSG_CONTENT], root[KM_HASH_SIZE], sig[KM_SIG_SIZE];
+	uint8_t in[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT];
+	uint64_t size = km_shape_size(shape);
+	struct km_buf b;
+
+	if (size > KM_MAX_ENVELOPE - KM_MSG_HEAD)
+		return KM_E_LIMIT;
+	int err = km_msg_root(root, shape, body);
+	if (err)
+		return err;
+	km_buf_init_fixed(&b, content, sizeof(content));
+	km_put_u16(&b, KM_MSG_VERSION);
+	km_put_u8(&b, proto);
+	km_put_u8(&b, round);
+	km_put_u8(&b, sender);
+	km_put_u8(&b, recipient);
+	km_put_u32(&b, (uint32_t)size);
+	km_put_bytes(&b, sid, KM_HASH_SIZE);
+	km_put_bytes(&b, root, sizeof(root));
+	KM_ASSERT(!b.err && b.len == KM_MSG_CONTENT);
+
+	sign_input(in, content);
+	km_ed25519_sign(id->pub, id->priv, in, sizeof(in), sig);
+
+	km_buf_reserve(out, KM_MSG_HEAD + (size_t)size);
+	km_put_bytes(out, content, sizeof(content));
+	km_put_bytes(out, sig, sizeof(sig));
+	km_put_bytes(out, body, (size_t)size);
+	return out->err;
+}

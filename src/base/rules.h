@@ -17,8 +17,20 @@
 	X(km_rule_v_proof, "A11", "proof of the v_i")                                                      \
 	X(km_rule_zero_fresh, "A12", "a fresh zero share for every index and kind")                        \
 	X(km_rule_author_view, "A15", "a message is judged in the view its author names (prev)")           \
+	X(km_rule_request_id, "B15", "the request id covers every field of the request")                   \
 	X(km_rule_degenerate, "B17", "w, R, r and s are not zero")                                         \
-	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")
+	X(km_rule_frontend_verify, "B18", "the frontend verifies before it answers")                       \
+	X(km_rule_authenticator, "B25", "the request carries the frontend's authenticator")                \
+	X(km_rule_one_context, "B27", "the bytes parse under one enabled context only")                    \
+	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")                     \
+	X(km_rule_dkg_e_proof, "A4", "proof of knowledge of e with every E")                               \
+	X(km_rule_dealer_view, "A16", "a complaint is judged in the dealer's view")                        \
+	X(km_rule_echo, "B9", "a round whose messages name another view than ours ends the run")           \
+	X(km_rule_commit_count, "B11", "exactly T commitments from every dealer")                          \
+	X(km_rule_dkg_commit, "B12", "contributions are committed to before any is opened")                \
+	X(km_rule_dkg_key_proof, "B12", "proof of knowledge of a dealer's constant term")                  \
+	X(km_rule_distinct_ids, "B13", "one identity, one id")                                             \
+	X(km_rule_proof_context, "B14", "proofs are bound to sid, role and author")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,

@@ -37,6 +37,7 @@ enum km_status {
 	KM_STATUS_CONTEXT = 6, KM_STATUS_EPOCH = 7, KM_STATUS_UNKNOWN_KEY = 8, KM_STATUS_EMPTY = 9, KM_STATUS_NO_QUORUM = 10, KM_STATUS_BUSY = 11,
 	KM_STATUS_DEGENERATE = 12, KM_STATUS_INTERNAL = 13,
 };
+/* KM_OK for OK, the error nearest in meaning else; KM_E_ENCODING for a status that does not exist. */
 int km_status_to_err(unsigned status);
 
 struct km_hello {
@@ -73,6 +74,7 @@ struct km_pong {                         /* peer -> frontend */
 	struct km_pong_key *keys;        /* decode: malloc'd, km_pong_clear */
 };
 
+#define KM_REQ_VERSION 1
 /* The request as every signer sees it; request id = H("request", all these fields). */
 struct km_req {
 	uint16_t version;
@@ -113,10 +115,18 @@ struct km_reply {                        /* aggregator -> frontend */
 	uint64_t time_ms;
 };
 
+struct km_badsig {                       /* frontend -> aggregator: this did not verify */
+	uint8_t request_id[KM_HASH_SIZE];
+	uint8_t n;
+	uint8_t r[KM_SCALAR_MAX], s[KM_SCALAR_MAX];
+};
+
 void km_hello_encode(struct km_buf *b, const struct km_hello *h);
 int km_hello_decode(struct km_hello *h, const uint8_t *p, size_t n) KM_MUST;      /* p, n: the whole frame, kind byte included, as all below */
 void km_health_encode(struct km_buf *b, const struct km_health *h);
 int km_health_decode(struct km_health *h, const uint8_t *p, size_t n) KM_MUST;
+void km_ping_encode(struct km_buf *b, uint64_t sent_us);
+int km_ping_decode(uint64_t *sent_us, const uint8_t *p, size_t n) KM_MUST;
 void km_pong_encode(struct km_buf *b, const struct km_pong *p);
 int km_pong_decode(struct km_pong *out, const uint8_t *p, size_t n) KM_MUST;
 void km_pong_clear(struct km_pong *p);
@@ -128,6 +138,11 @@ void km_share_msg_encode(struct km_buf *b, const struct km_share_msg *s);
 int km_share_msg_decode(struct km_share_msg *s, const uint8_t *p, size_t n) KM_MUST;
 void km_reply_encode(struct km_buf *b, const struct km_reply *r);
 int km_reply_decode(struct km_reply *r, const uint8_t *p, size_t n) KM_MUST;
+void km_badsig_encode(struct km_buf *b, const struct km_badsig *s);
+int km_badsig_decode(struct km_badsig *s, const uint8_t *p, size_t n) KM_MUST;
+/* TABLE_ASK: table hash. (TABLE is the kind byte, then km_table_encode's bytes.) */
+void km_table_ask_encode(struct km_buf *b, const uint8_t table[KM_HASH_SIZE]);
+int km_table_ask_decode(uint8_t table[KM_HASH_SIZE], const uint8_t *p, size_t n) KM_MUST;
 
 /* Request authenticators: key = KDF(X25519(frontend, peer), both ids), MAC = HMAC-SHA256 over (request id, peer id).
  * Keys are made once per pair and kept by the node in the secret arena. */

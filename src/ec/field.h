@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <gmp.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
 #include "../base/limits.h"
 
 _Static_assert(GMP_NUMB_BITS == 64, "limbs of 64 bits");
@@ -42,18 +45,47 @@ KM_INLINE void km_fe_select_n(mp_limb_t *r, mp_limb_t mask, const mp_limb_t *a, 
 		r[i] = (a[i] & mask) | (b[i] & ~mask);
 }
 
+/* Add and subtract with carry. WHY intrinsics: from the portable form gcc 12 makes three times the instructions. */
+KM_INLINE mp_limb_t km_addc(mp_limb_t *r, mp_limb_t a, mp_limb_t b, mp_limb_t carry)
+{
+#ifdef __x86_64__
+	unsigned long long t;
+
+	carry = _addcarry_u64((unsigned char)carry, a, b, &t);
+	*r = t;
+	return carry;
+#else
+	km_u128 t = (km_u128)a + b + carry;
+
+	*r = (mp_limb_t)t;
+	return (mp_limb_t)(t >> 64);
+#endif
+}
+
+KM_INLINE mp_limb_t km_subb(mp_limb_t *r, mp_limb_t a, mp_limb_t b, mp_limb_t borrow)
+{
+#ifdef __x86_64__
+	unsigned long long t;
+
+	borrow = _subborrow_u64((unsigned char)borrow, a, b, &t);
+	*r = t;
+	return borrow;
+#else
+	km_u128 t = (km_u128)a - b - borrow;
+
+	*r = (mp_limb_t)t;
+	return (mp_limb_t)(t >> 64) & 1;
+#endif
+}
+
 /* r = a + b, returns the carry */
 KM_INLINE mp_limb_t km_limbs_add_n(mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const unsigned n)
 {
 	mp_limb_t c = 0;
 
 #pragma GCC unroll 9
-	for (unsigned i = 0; i < n; i++) {
-		km_u128 t = (km_u128)a[i] + b[i] + c;
-
-		r[i] = (mp_limb_t)t;
-		c = (mp_limb_t)(t >> 64);
-	}
+	for (unsigned i = 0; i < n; i++)
+		c = km_addc(&r[i], a[i], b[i], c);
 	return c;
 }
 
@@ -63,12 +95,8 @@ KM_INLINE mp_limb_t km_limbs_sub_n(mp_limb_t *r, const mp_limb_t *a, const mp_li
 	mp_limb_t c = 0;
 
 #pragma GCC unroll 9
-	for (unsigned i = 0; i < n; i++) {
-		km_u128 t = (km_u128)a[i] - b[i] - c;
-
-		r[i] = (mp_limb_t)t;
-		c = (mp_limb_t)(t >> 64) & 1;
-	}
+	for (unsigned i = 0; i < n; i++)
+		c = km_subb(&r[i], a[i], b[i], c);
 	return c;
 }
 

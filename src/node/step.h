@@ -77,7 +77,7 @@ enum km_effect_kind {
 	KM_EFFECT_RESULT,     /* answer to request token: err, and struct km_result for a SIGN, text otherwise */
 	KM_EFFECT_PROGRESS,   /* text for request token */
 	KM_EFFECT_AUDIT,      /* data: append to the audit log before any later effect is carried out */
-	KM_EFFECT_EVIDENCE,   /* data: a conviction or dispute to be kept */
+	KM_EFFECT_EVIDENCE,   /* data: a conviction to be kept; to = the culprit (a peer) */
 	KM_EFFECT_LOG,        /* text, level: for people */
 };
 
@@ -123,7 +123,8 @@ void km_effects_recycle(struct km_effects *fx, struct km_effect *e); /* frees da
 struct km_effect *km_effects_add(struct km_effects *fx, enum km_effect_kind kind);
 /* SEND with a copy of data. KM_E_NOMEM. */
 int km_effects_send(struct km_effects *fx, struct km_addr to, const void *data, size_t len) KM_MUST;
-/* LOG; a small formatter without stdio: %s %u (unsigned) %d (int) %x (8 hex digits of a uint32_t) %H (first 4 bytes of a hash as hex). */
+/* LOG; a small formatter without stdio: %s %u (unsigned) %U (uint64_t) %d (int) %x (8 hex digits of a uint32_t)
+ * %H (first 4 bytes of a hash as hex). */
 void km_effects_log(struct km_effects *fx, enum km_log_level level, const char *fmt, ...);
 /* The same formatter into a buffer; always terminates. */
 void km_format(char *out, size_t size, const char *fmt, ...);

@@ -33,7 +33,8 @@ static struct {
 	size_t in_use, unlocked;   /* bytes out; bytes out that are not locked into memory */
 } arena = { .lock = ATOMIC_FLAG_INIT };
 
-/* WHY a spin lock: the core knows no threads; a section here is a few hundred instructions, or one mmap. */
+/* WHY a spin lock: the core knows no threads, and a section here is a few hundred instructions: mapping, locking and
+ * wiping a large block happen outside of it. */
 static void enter(void)
 {
 	while (atomic_flag_test_and_set_explicit(&arena.lock, memory_order_acquire))
@@ -50,7 +51,7 @@ static size_t round_up(size_t n, size_t unit)
 	return (n + unit - 1) / unit * unit;
 }
 
-/* A chunk of `blocks` blocks of `block` bytes, all free. NULL when there is no memory. */
+/* A chunk of `blocks` blocks of `block` bytes, all free, not in the list yet. NULL when there is no memory. */
 static struct chunk *chunk_new(size_t block, unsigned blocks)
 {
 	size_t size = block * blocks, span = round_up(size, GUARD);
@@ -75,8 +76,6 @@ static struct chunk *chunk_new(size_t block, unsigned blocks)
 	c->data = data + (size - block * blocks);
 	c->block = block;
 	c->blocks = blocks;
-	c->next = arena.chunks;
-	arena.chunks = c;
 	return c;
 
 fail_map:
@@ -88,13 +87,17 @@ fail:
 
 static void chunk_free(struct chunk *c)
 {
+	munmap(c->map, c->map_size);
+	free(c);
+}
+
+static void chunk_unlink(const struct chunk *c)
+{
 	struct chunk **at = &arena.chunks;
 
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	munmap(c->map, c->map_size);
-	free(c);
 }
 
 static uint8_t *block_take(struct chunk *c)
@@ -126,28 +129,36 @@ static struct chunk *chunk_with_room(size_t block)
 void *km_secret_alloc(size_t n)
 {
 	size_t block = KM_ARENA_MIN_BLOCK;
-	struct chunk *c;
+	unsigned blocks = 1;
+	struct chunk *c = NULL;
 	uint8_t *p = NULL;
 
 	if (n > SIZE_MAX / 4)
 		return NULL;
-	enter();
 	if (n > KM_ARENA_MAX_BLOCK) {
-		c = chunk_new(round_up(n, KM_ARENA_MIN_BLOCK), 1);
+		block = round_up(n, KM_ARENA_MIN_BLOCK);
 	} else {
 		while (block < n)
 			block *= 2;
+		blocks = (unsigned)(KM_ARENA_CHUNK / block);
+		enter();
 		c = chunk_with_room(block);
+		if (c)
+			p = block_take(c);
+		leave();
+	}
+	if (!c) {
+		/* two threads may both get here: then there are two chunks, which is as good */
+		c = chunk_new(block, blocks);
 		if (!c)
-			c = chunk_new(block, (unsigned)(KM_ARENA_CHUNK / block));
-	}
-	if (c) {
+			return NULL;
+		enter();
+		c->next = arena.chunks;
+		arena.chunks = c;
 		p = block_take(c);
-		block = c->block;
+		leave();
 	}
-	leave();
-	if (p)
-		memset(p, 0, block);
+	memset(p, 0, block);
 	return p;
 }
 
@@ -172,6 +183,7 @@ void km_secret_free(void *p)
 	unsigned i = 0;
 	struct chunk *c;
 	uint64_t bit;
+	int alone;
 
 	if (!p)
 		return;
@@ -180,15 +192,21 @@ void km_secret_free(void *p)
 	KM_ASSERT(c && "a foreign pointer");
 	bit = (uint64_t)1 << (i % 64);
 	KM_ASSERT((c->used[i / 64] & bit) && "freed twice");
-	km_wipe(p, c->block);
+	alone = c->block > KM_ARENA_MAX_BLOCK;
+	if (alone)
+		chunk_unlink(c);
+	else
+		km_wipe(p, c->block);
 	c->used[i / 64] &= ~bit;
 	c->out--;
 	arena.in_use -= c->block;
 	if (!c->locked)
 		arena.unlocked -= c->block;
-	if (c->block > KM_ARENA_MAX_BLOCK)
-		chunk_free(c);
 	leave();
+	if (alone) {
+		km_wipe(p, c->block);
+		chunk_free(c);
+	}
 }
 
 size_t km_secret_in_use(void)

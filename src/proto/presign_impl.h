@@ -1,0 +1,147 @@
+/* presign_impl.h: the state of a presign run; private to src/proto (and to attack tests, which script a corrupt peer by it).
+ *
+ * tuple_majority.c makes the tuples (rounds M1, M2, M3), certify.c proves and checks their points (C3), presign.c holds the
+ * run together: shapes, verdict, binding to the key. Only tuple_majority.c knows how a tuple came to be: another engine fills the
+ * same arrays.
+ *
+ * Naming: an *index* l = 0..batch-1 counts the presignatures of the run; `own` position o counts those whose quorum we are in.
+ * Secrets of the run lie in one block of the secret arena, everything public on the heap. */
+#ifndef KM_PROTO_PRESIGN_IMPL_H
+#define KM_PROTO_PRESIGN_IMPL_H
+
+#include "presign.h"
+
+enum km_presign_round {
+	KM_PRESIGN_M1 = 1, /* deal: private M1p, broadcast list of their roots */
+	KM_PRESIGN_M2,     /* C0 */
+	KM_PRESIGN_M3,     /* open w, delta, R_i */
+	KM_PRESIGN_C3,     /* points and proofs */
+	KM_PRESIGN_OK,     /* verdict; shares its number with FAIL */
+	KM_PRESIGN_PASS,   /* shares its number with OPEN */
+	KM_PRESIGN_C4,     /* epsilon */
+};
+
+enum km_presign_job { KM_JOB_DEAL = 1, KM_JOB_EXTRACT, KM_JOB_OPEN, KM_JOB_POINTS, KM_JOB_CERTIFY, KM_JOB_BIND };
+
+/* What is shared; rho twice, in degree t and 2t. */
+enum km_kind { KM_KIND_K, KM_KIND_A, KM_KIND_V, KM_KIND_RT, KM_KIND_R2, KM_KIND_Z, KM_KINDS };
+/* Name of the zero share of c, which is no dealt kind. */
+#define KM_KIND_C KM_KINDS
+
+enum km_tuple_state {
+	KM_TUPLE_RAW = 0,
+	KM_TUPLE_CERTIFIED, /* OK over it was sent */
+	KM_TUPLE_BOUND,     /* left the table: epsilon was made */
+	KM_TUPLE_DROPPED,
+	KM_TUPLE_READY,
+};
+
+struct km_presign_index {
+	uint32_t quorum;
+	uint8_t owner;
+	uint16_t lambda;     /* first of the T Lagrange coefficients of this quorum in km_presign.lambda */
+};
+
+/* Wiped as a whole before PASS. */
+struct km_presign_early {
+	_Alignas(mp_limb_t) struct km_rng rng;            /* everything random of the run but the checks */
+	uint8_t blind[KM_HASH_SIZE];                      /* of C0 */
+	uint8_t pair[KM_MAX_PEERS + 1][KM_SEED_SIZE];     /* pair seed shared with that peer */
+};
+
+struct km_presign {
+	struct km_machine *m;
+	const struct km_curve *curve;
+	size_t ss, ps;                       /* encoded scalar, point */
+	unsigned t, n;                       /* T-1; number of participants */
+	unsigned batch, groups, extracted;   /* B; groups of n dealings; sharings extracted of each, n-t */
+	/* the table this run is bound to by its sid */
+	uint8_t table_hash[KM_HASH_SIZE];
+	struct km_point xi[KM_MAX_PEERS + 1];
+	/* who is in which index */
+	struct km_presign_index *index;      /* [batch] */
+	struct km_scalar *lambda;            /* T for each distinct quorum, at 0, members ascending */
+	unsigned own_n[KM_MAX_PEERS + 1];    /* indices each participant is in */
+	uint16_t (*own_pos)[KM_MAX_BATCH];   /* [peer][index]: its position among that peer's own */
+	unsigned own;                        /* own_n[self] */
+	uint16_t *own_index;                 /* [own] -> index */
+
+	/* secret arena, one block: the early part, then what lives until the presignature is made */
+	uint8_t *arena;
+	size_t early_len;
+	struct km_presign_early *early;
+	struct km_secret *sh[KM_KINDS];      /* [batch + 1] Shamir shares; the last is the mask of the dealing check */
+	struct km_secret *k;                 /* [own] additive shares over the quorum */
+	struct km_secret *a, *v, *c;         /* [own], late */
+	struct km_secret *x_i;               /* late */
+	/* own dealing: n bodies of M1p by position of the recipient, own included; arena, until extraction */
+	uint8_t *deal;
+	size_t deal_len;
+	struct km_rng *check;                /* arena: private randomisers of batch checks */
+
+	/* public */
+	struct km_scalar *vandermonde;       /* [extracted][n] */
+	uint8_t *ri_enc;                     /* [own] own R_i */
+	struct km_scalar *w;                 /* [own] */
+	struct km_point *r;                  /* [own] R, normalised */
+	uint8_t *r_enc;                      /* [own] */
+	struct km_point *pa, *pc;            /* [own] own A', C' */
+	struct km_point *pv;                 /* [own * T] V_j by own position, then position in the quorum */
+	struct km_scalar *epsilon;           /* [own] own, later the sum */
+	uint8_t *tuple;                      /* [own] enum km_tuple_state */
+	struct km_presig **done;             /* [own], NULL where none came out */
+	uint32_t c4_have;                    /* participants whose C4 is used */
+	uint8_t oklist_hash[KM_HASH_SIZE];
+
+	/* results of a job */
+	uint8_t *body;                       /* body of the message to send */
+	int fail;                            /* KM_OK, or why the run is to be dropped */
+	uint8_t guilty[KM_MAX_PEERS + 1];    /* enum km_evidence_kind by peer, 0 for none */
+	uint8_t guilty_round[KM_MAX_PEERS + 1];
+};
+
+/* Shape of a message of this run; recipient 0 for broadcasts. */
+int km_presign_shape(const struct km_presign *s, unsigned round, unsigned sender, unsigned recipient, struct km_shape *shape) KM_MUST;
+/* Replaces s->body by zeroed room for the own message of this round. */
+int km_presign_room(struct km_presign *s, unsigned round) KM_MUST;
+void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round);
+/* H("round", ...) as the head of own messages of this round has it. */
+const uint8_t *km_presign_prev(const struct km_presign *s, unsigned round);
+
+static inline const uint8_t *km_presign_body(const struct km_presign *s, unsigned round, unsigned peer)
+{
+	return s->m->bcast[round][peer].msg.body;
+}
+/* Row of index l in peer's message of C3 or C4 (peer is in the quorum of l). */
+static inline const uint8_t *km_presign_own_row(const struct km_presign *s, const uint8_t *body, size_t head, size_t row, unsigned peer, unsigned l)
+{
+	return body + head + row * s->own_pos[peer][l];
+}
+static inline const struct km_scalar *km_presign_lambda(const struct km_presign *s, unsigned l, unsigned peer)
+{
+	return &s->lambda[s->index[l].lambda + km_set_pos(s->index[l].quorum, peer)];
+}
+
+/* Engine majority: the jobs J1, J2, J3 and checks 1, 2 of J4 (which also make w and c_i). Return an operating error; what a
+ * peer did wrong goes to s->fail and s->guilty. */
+int km_majority_deal(struct km_presign *s) KM_MUST;
+int km_majority_extract(struct km_presign *s) KM_MUST;
+int km_majority_open(struct km_presign *s) KM_MUST;
+int km_majority_check(struct km_presign *s) KM_MUST;
+/* Where R_i of index l stands in the M3 body of a member. */
+const uint8_t *km_majority_r_enc(const struct km_presign *s, unsigned peer, unsigned l);
+const uint8_t *km_majority_blind(const struct km_presign *s, unsigned peer);
+
+/* Certify, for every engine. commit: C0 over the own R_i. open: checks 3, 4. points: the C3 body. check: checks 5, 6. */
+void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, uint8_t c0[KM_HASH_SIZE]);
+int km_certify_open(struct km_presign *s) KM_MUST;
+int km_certify_points(struct km_presign *s) KM_MUST;
+int km_certify_check(struct km_presign *s) KM_MUST;
+
+/* Bind. epsilon: own epsilon_i of every certified tuple (which leaves the table first), KM_E_STATE / KM_E_MISMATCH otherwise.
+ * check: epsilon_j G = X_j^S - V_j for the members in s->c4_have. finish: alpha, beta into s->done. */
+int km_bind_epsilon(struct km_presign *s, const uint8_t table_hash[KM_HASH_SIZE], const struct km_secret *x_i) KM_MUST;
+int km_bind_check(struct km_presign *s) KM_MUST;
+int km_bind_finish(struct km_presign *s) KM_MUST;
+
+#endif

@@ -13,8 +13,10 @@ AC_DEFUN([KM_SWITCHES], [
     KM_SWITCH_CFLAGS="$KM_SWITCH_CFLAGS -fsanitize=fuzzer-no-link"
     FUZZ_LDFLAGS="-fsanitize=fuzzer"])
   AS_IF([test "$enable_coverage" = yes], [KM_SWITCH_CFLAGS="$KM_SWITCH_CFLAGS --coverage -O0"])
+  AC_CHECK_HEADER([valgrind/memcheck.h], [km_have_memcheck=yes], [km_have_memcheck=no])
+  AM_CONDITIONAL([HAVE_MEMCHECK], [test "$km_have_memcheck" = yes])
   AS_IF([test "$enable_ctime" = yes], [
-    AC_CHECK_HEADER([valgrind/memcheck.h], [], [AC_MSG_ERROR([--enable-ctime needs valgrind/memcheck.h (Debian: apt-get install valgrind)])])
+    AS_IF([test "$km_have_memcheck" = no], [AC_MSG_ERROR([--enable-ctime needs valgrind/memcheck.h (Debian: apt-get install valgrind)])])
     AC_DEFINE([KM_CTIME], [1], [mark secrets undefined for valgrind])])
   AC_SUBST([KM_SWITCH_CFLAGS])
   AC_SUBST([FUZZ_LDFLAGS])

@@ -20,7 +20,17 @@ int km_dkg_new(struct km_machine **out, const struct km_dkg_params *p) KM_MUST;
 int km_dkg_take(struct km_machine *m, struct km_share *out) KM_MUST;
 /* All signed broadcasts G1-G5 (u32 len | envelope)*, for the archive a third party verifies offline. */
 int km_dkg_archive(const struct km_machine *m, struct km_buf *out) KM_MUST;
-/* Peers this run has convicted (a restart leaves them out). */
+/* After a drop with KM_E_MISMATCH: the signed headers (KM_MSG_HEAD bytes each, by sender) of a round as seen here, for peers of
+ * the run; and what such headers from another peer show against those held here: each author that signed two is convicted
+ * (KM_OUT_CONVICT, E1). KM_E_ENCODING for bytes that are no headers. */
+int km_dkg_headers(const struct km_machine *m, unsigned round, struct km_buf *out) KM_MUST;
+int km_dkg_g2_headers(const struct km_machine *m, struct km_buf *out) KM_MUST;
+int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t len, struct km_outs *outs) KM_MUST;
+/* After a restart: is this envelope the STORED of a member (*sender) for exactly this table? The share is usable when those of
+ * all members are in. KM_E_VERIFY, KM_E_MISMATCH, KM_E_STALE and the errors of km_msg_parse. */
+int km_dkg_stored_check(const struct km_table *t, const uint8_t *raw, size_t len, uint8_t *sender) KM_MUST;
+/* Peers the rounds of this run, or compared headers, have convicted (a restart leaves them out). Equivocation that the machine
+ * saw itself shows as KM_OUT_CONVICT only. */
 uint32_t km_dkg_convicted(const struct km_machine *m);
 
 #endif

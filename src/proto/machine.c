@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../base/hash.h"
+#include "../base/rules.h"
 #include "../base/secret.h"
 
 /* ---- life */
@@ -125,7 +126,7 @@ const struct km_stored *km_machine_find(const struct km_machine *m, unsigned rou
 /* The first participant whose message of round names another view than ours, 0 if all agree. */
 static unsigned first_split(const struct km_machine *m, unsigned round)
 {
-	if (!(m->ops->flags[round] & KM_ROUND_PREV))
+	if (!(m->ops->flags[round] & KM_ROUND_PREV) || !KM_RULE(km_rule_echo))
 		return 0;
 	for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i)) {
 		const struct km_msg *msg = &m->bcast[round][i].msg;

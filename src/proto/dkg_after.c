@@ -1,0 +1,105 @@
+/* dkg_after.c: what is asked of a DKG run beside its rounds: the archive, the headers that settle a split view, and STORED
+ * envelopes that come after a restart. */
+#include "dkg_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "../base/secret.h"
+
+int km_dkg_archive(const struct km_machine *m, struct km_buf *out)
+{
+	if (!km_dkg_state(m))
+		return KM_E_INVAL;
+	for (unsigned r = KM_DKG_G1; r <= KM_DKG_G5; r++) {
+		for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i)) {
+			const struct km_stored *s = km_machine_find(m, r, i);
+			if (s)
+				km_put_lbytes(out, s->raw, KM_MSG_HEAD + (size_t)s->msg.body_len);
+		}
+	}
+	return out->err;
+}
+
+int km_dkg_headers(const struct km_machine *m, unsigned round, struct km_buf *out)
+{
+	if (!km_dkg_state(m) || round < KM_DKG_G1 || round > KM_DKG_G6)
+		return KM_E_INVAL;
+	for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i)) {
+		const struct km_stored *s = km_machine_find(m, round, i);
+		if (s)
+			km_put_bytes(out, s->raw, KM_MSG_HEAD);
+	}
+	return out->err;
+}
+
+int km_dkg_g2_headers(const struct km_machine *m, struct km_buf *out)
+{
+	return km_dkg_headers(m, KM_DKG_G2, out);
+}
+
+/* Evidence of two headers; bodies play no part in equivocation. */
+static int convict_pair(struct km_machine *m, unsigned peer, const uint8_t *held, const uint8_t *shown, struct km_outs *outs)
+{
+	struct km_buf b;
+
+	km_buf_init(&b);
+	km_put_u8(&b, KM_EV_EQUIVOCATION);
+	km_put_u32(&b, 2);
+	km_put_lbytes(&b, held, KM_MSG_HEAD);
+	km_put_lbytes(&b, shown, KM_MSG_HEAD);
+	int err = b.err;
+	if (!err)
+		err = km_outs_add(outs, KM_OUT_CONVICT, (uint8_t)peer, KM_EV_EQUIVOCATION, b.data, b.len);
+	km_buf_clear(&b);
+	return err;
+}
+
+int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t len, struct km_outs *outs)
+{
+	struct km_dkg_state *st = m->state;
+	int err = KM_OK;
+
+	if (!km_dkg_state(m))
+		return KM_E_INVAL;
+	if (len % KM_MSG_HEAD || len / KM_MSG_HEAD > KM_MAX_PEERS)
+		return KM_E_ENCODING;
+	for (; !err && len; len -= KM_MSG_HEAD, headers += KM_MSG_HEAD) {
+		const struct km_stored *held;
+		struct km_msg shown;
+		uint8_t *mem;
+
+		err = km_dkg_header(&shown, headers, KM_MSG_HEAD, &mem);
+		if (err)
+			return err;
+		held = km_machine_find(m, shown.round, shown.sender);
+		if (held && !km_set_has(st->convicted, shown.sender) && memcmp(held->msg.digest, shown.digest, KM_HASH_SIZE) != 0 &&
+		    km_dkg_check_header(&st->group, &shown, shown.round, shown.sender) == KM_OK) {
+			st->convicted |= km_set_bit(shown.sender);
+			err = convict_pair(m, shown.sender, held->raw, headers, outs);
+		}
+		free(mem);
+	}
+	return err;
+}
+
+int km_dkg_stored_check(const struct km_table *t, const uint8_t *raw, size_t len, uint8_t *sender)
+{
+	const struct km_dkg_group g = { t->curve, t->sid, t->members, t->threshold, t->idkeys };
+	struct km_shape shape = { .head = KM_DKG_STORED };
+	struct km_reader r;
+	struct km_msg m;
+
+	*sender = 0;
+	int err = km_msg_parse(&m, raw, len);
+	if (!err)
+		err = km_dkg_check_envelope(&g, &m, KM_DKG_G6, m.sender, &shape);
+	if (err)
+		return err;
+	km_reader_init(&r, m.body, m.body_len);
+	km_get_ref(&r, KM_HASH_SIZE);
+	if (km_get_u64(&r) != t->number || memcmp(km_get_ref(&r, KM_HASH_SIZE), t->sid, KM_HASH_SIZE) != 0 ||
+	    memcmp(km_get_ref(&r, KM_HASH_SIZE), t->hash, KM_HASH_SIZE) != 0)
+		return KM_E_MISMATCH;
+	*sender = m.sender;
+	return KM_OK;
+}

@@ -22,6 +22,20 @@
 	X(km_rule_frontend_verify, "B18", "the frontend verifies before it answers")                       \
 	X(km_rule_authenticator, "B25", "the request carries the frontend's authenticator")                \
 	X(km_rule_one_context, "B27", "the bytes parse under one enabled context only")                    \
+	X(km_rule_burn_first, "B5", "a presignature leaves the pool before anything is computed with it")  \
+	X(km_rule_incarnation, "B5", "a restarted peer shares no presignature any more")                   \
+	X(km_rule_known_id, "B13", "only ids of the roster are heard")                                     \
+	X(km_rule_fresh_sid, "B14", "a sid needs a fresh nonce of every participant")                      \
+	X(km_rule_channel_sender, "B19", "the sender field is the channel's identity")                     \
+	X(km_rule_same_roster, "B20", "a run with another roster is refused and blames nobody")            \
+	X(km_rule_request_mac, "B25", "each signer checks the frontend's authenticator itself")            \
+	X(km_rule_request_fresh, "B25", "a request is not older than the clock tolerance")                 \
+	X(km_rule_presig_owner, "B25", "only the owner spends a presignature")                             \
+	X(km_rule_spends, "B25", "presignatures that one request may cost a signer")                       \
+	X(km_rule_rights, "B26", "frontend and context are allowed for the key")                           \
+	X(km_rule_rate, "B26", "requests a second of a frontend")                                          \
+	X(km_rule_link_scores, "A24", "lateness scores links, never peers")                                \
+	X(km_rule_run_slots, "A26", "one run per initiator, a slot for unscored links, back-off")          \
 	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")                     \
 	X(km_rule_dkg_e_proof, "A4", "proof of knowledge of e with every E")                               \
 	X(km_rule_dealer_view, "A16", "a complaint is judged in the dealer's view")                        \

@@ -177,7 +177,12 @@ int km_dkg_header(struct km_msg *m, const uint8_t *p, size_t n, uint8_t **mem)
 	if (!*mem)
 		return KM_E_NOMEM;
 	memcpy(*mem, p, KM_MSG_HEAD);
-	return km_msg_parse(m, *mem, len);
+	int err = km_msg_parse(m, *mem, len);
+	if (err) {
+		free(*mem);
+		*mem = NULL;
+	}
+	return err;
 }
 
 static int judge_equivocation(const struct km_dkg_group *g, struct km_reader *r, unsigned *culprit)

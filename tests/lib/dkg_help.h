@@ -10,6 +10,7 @@
 #define KM_TEST_DKG_HELP_H
 
 #include <stdlib.h>
+#include <string.h>
 #include "base/secret.h"
 #include "net.h"
 #include "proto/dkg_impl.h"

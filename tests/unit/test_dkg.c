@@ -594,6 +594,255 @@ static void test_wiped(void **state)
 	dkg_clear(&d);
 }
 
+/* ---- equivocation (B9): peer 2 sends one honest peer something else than the rest, in one round, properly signed */
+
+struct split {
+	struct dkg *d;
+	unsigned round, victim;
+	uint8_t complaint[2048];  /* a false one, made by the corrupt peer's hook; 0 = none */
+	size_t complaint_len;
+};
+static struct split split_ctx;
+
+static void keep_complaint(struct km_machine *m, struct km_dkg_state *st, unsigned job)
+{
+	uint32_t len = st->g5_len;
+	uint8_t ack[KM_HASH_SIZE + 1];
+
+	if (job != KM_DKG_JOB_CHECK)
+		return;
+	memcpy(ack, st->g5, sizeof(ack));
+	accused = split_ctx.victim;
+	evil_complaint(m, st, job);
+	memcpy(split_ctx.complaint, st->g5, st->g5_len);
+	memcpy(split_ctx.complaint, km_machine_prev(m, KM_DKG_G5), KM_HASH_SIZE);
+	split_ctx.complaint_len = st->g5_len;
+	memcpy(st->g5, ack, sizeof(ack));
+	st->g5_len = len;
+}
+
+static enum net_verdict split_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	const struct split *s = ctx;
+	struct km_dkg_group g = dkg_group(s->d);
+	uint8_t *body = *raw + KM_MSG_HEAD;
+	unsigned round = (*raw)[3];
+
+	if (from != EVIL || to != s->victim)
+		return NET_PASS;
+	if (s->round == KM_DKG_G1 && round <= KM_DKG_G2) {
+		/* two whole contributions, each rightly opened: another blind for the victim */
+		const struct km_dkg_state *st = s->d->m[EVIL]->state;
+		uint32_t size = km_dkg_g2_size(curve, g.threshold);
+		uint8_t g2[4096];
+
+		memcpy(g2, st->g2, size);
+		g2[size - 1] ^= 1;
+		if (round == KM_DKG_G1)
+			km_dkg_commitment(&g, EVIL, g2, size, body);
+		else
+			body[size - 1] ^= 1;
+	} else if (round != s->round) {
+		return NET_PASS;
+	} else if (round == KM_DKG_G5 && s->complaint_len) {
+		struct km_shape shape = { .head = (uint32_t)s->complaint_len };
+		struct km_identity id;
+		struct km_buf b;
+
+		net_identity(s->d->seed, EVIL, &id);
+		km_buf_init(&b);
+		assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G5, EVIL, 0, g.sid, &shape, s->complaint, &id), KM_OK);
+		free(*raw);
+		*raw = km_buf_take(&b, len);
+		return NET_PASS;
+	} else if (round == KM_DKG_G5) {
+		body[0] ^= 1;  /* an ACK of something else */
+	} else {
+		body[*len - KM_MSG_HEAD - 1] ^= 1;
+	}
+	dkg_resign(s->d, EVIL, raw, len);
+	return NET_PASS;
+}
+
+/* Those that differ are shown: the honest peers exchange headers, and the author of two is convicted by them. */
+static void exchange_headers(struct dkg *d, unsigned round)
+{
+	struct km_dkg_group g = dkg_group(d);
+	struct km_outs outs;
+	struct km_buf b;
+	unsigned culprit, convicted = 0;
+
+	km_outs_init(&outs);
+	for (unsigned i = km_set_next(dkg_honest(d), 0); i; i = km_set_next(dkg_honest(d), i)) {
+		for (unsigned j = km_set_next(dkg_honest(d), 0); j; j = km_set_next(dkg_honest(d), j)) {
+			km_buf_init(&b);
+			assert_int_equal(km_dkg_headers(d->m[j], round, &b), KM_OK);
+			assert_int_equal(km_dkg_compare_headers(d->m[i], b.data, b.len, &outs), KM_OK);
+			km_buf_clear(&b);
+		}
+		if (outs.head) {
+			assert_int_equal(outs.head->kind, KM_OUT_CONVICT);
+			assert_int_equal(outs.head->peer, EVIL);
+			assert_null(outs.head->next);
+			assert_int_equal(km_dkg_judge_evidence(&g, outs.head->data, outs.head->len, &culprit), KM_OK);
+			assert_int_equal(culprit, EVIL);
+			outs.head->data[outs.head->len - 1] ^= 1;
+			assert_int_equal(km_dkg_judge_evidence(&g, outs.head->data, outs.head->len, &culprit), KM_OK);
+			assert_int_equal(culprit, 0);
+		}
+		convicted |= km_dkg_convicted(d->m[i]);
+		km_outs_clear(&outs);
+	}
+	assert_int_equal(convicted, km_set_bit(EVIL));
+}
+
+static void run_split(unsigned n, unsigned round, int complaint)
+{
+	struct dkg d;
+	unsigned stopped = 0;
+
+	dkg_init(&d, 1000 * n + round, first_n(n), 2);
+	memset(&split_ctx, 0, sizeof(split_ctx));
+	split_ctx.d = &d;
+	split_ctx.round = round;
+	split_ctx.victim = 1;
+	dkg_corrupt(&d, EVIL, complaint ? keep_complaint : NULL, NULL);
+	net_tap(d.net, split_tap, &split_ctx);
+	dkg_run(&d, 1);
+	for (unsigned i = km_set_next(dkg_honest(&d), 0); i; i = km_set_next(dkg_honest(&d), i)) {
+		const struct net_party *p = dkg_party(&d, i);
+
+		assert_int_equal(p->convicted & ~km_set_bit(EVIL), 0);
+		assert_int_equal(p->disputed, 0);
+		stopped += p->dropped && !p->done;
+	}
+	assert_false(dkg_party(&d, 1)->done);
+	assert_true(dkg_party(&d, 1)->dropped);
+	if (round < KM_DKG_G5)
+		assert_int_equal(stopped, km_set_size(dkg_honest(&d)));
+	if (round < KM_DKG_G6)
+		assert_int_equal(dkg_done(&d) & dkg_honest(&d), 0);
+	if (n > 2)
+		exchange_headers(&d, round);
+	dkg_clear(&d);
+}
+
+static void test_equivocation(void **state)
+{
+	for (unsigned n = 2; n <= 5; n++) {
+		for (unsigned round = 1; round <= 6; round++)
+			run_split(n, round, 0);
+		run_split(n, KM_DKG_G5, 1);
+	}
+}
+
+/* Both versions reach one peer, the second handed on by another: convicted on the spot. */
+static void test_equivocation_relayed(void **state)
+{
+	for (unsigned round = 1; round <= 6; round++) {
+		struct silence s = { round + 1 };
+		struct km_outs outs;
+		struct dkg d;
+
+		dkg_init(&d, 60 + round, first_n(3), 2);
+		d.corrupt = km_set_bit(EVIL);
+		if (round < 6)
+			net_tap(d.net, silent_tap, &s);
+		else
+			dkg_party(&d, 3)->crash_at_persist = 1;
+		dkg_run(&d, 0);
+		const struct km_stored *held = km_machine_find(d.m[1], round, EVIL);
+		size_t len = KM_MSG_HEAD + held->msg.body_len;
+		uint8_t *other = malloc(len);
+		memcpy(other, held->raw, len);
+		other[KM_MSG_HEAD] ^= 1;
+		dkg_resign(&d, EVIL, &other, &len);
+		km_outs_init(&outs);
+		assert_int_equal(km_machine_message(d.m[1], 0, 3, 1, held->raw, len, &outs), KM_E_DUPLICATE);
+		assert_null(outs.head);
+		assert_int_equal(km_machine_message(d.m[1], 0, 3, 1, other, len, &outs), KM_OK);
+		assert_int_equal(outs.head->kind, KM_OUT_CONVICT);
+		assert_int_equal(outs.head->peer, EVIL);
+		assert_int_equal(outs.head->code, KM_EV_EQUIVOCATION);
+		assert_int_equal(outs.head->next->kind, KM_OUT_DROP);
+		unsigned culprit;
+		struct km_dkg_group g = dkg_group(&d);
+		assert_int_equal(km_dkg_judge_evidence(&g, outs.head->data, outs.head->len, &culprit), KM_OK);
+		assert_int_equal(culprit, EVIL);
+		km_outs_clear(&outs);
+		free(other);
+		dkg_clear(&d);
+	}
+}
+
+/* A dealer shows one G4 to its victim and another to the rest: the victim's complaint carries the proof. */
+static enum net_verdict split_g4_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	const struct split *s = ctx;
+
+	if (from == EVIL && to == s->victim && (*raw)[3] == KM_DKG_G4) {
+		(*raw)[KM_MSG_HEAD + KM_HASH_SIZE] ^= 1;  /* row of peer 1 */
+		dkg_resign(s->d, EVIL, raw, len);
+	}
+	return NET_PASS;
+}
+
+static void test_split_shares(void **state)
+{
+	struct split s = { .victim = 1 };
+	struct dkg d;
+
+	dkg_init(&d, 31, first_n(4), 3);
+	s.d = &d;
+	d.corrupt = km_set_bit(EVIL);
+	net_tap(d.net, split_g4_tap, &s);
+	dkg_run(&d, 1);
+	/* 1 holds the bad share: E7b. 3 and 4 hold another G4 than the one it shows: E1. */
+	assert_int_equal(dkg_party(&d, 1)->convicted, km_set_bit(EVIL));
+	assert_int_equal(dkg_party(&d, 1)->evidence_kind, KM_EV_COMPLAINT);
+	for (unsigned i = 3; i <= 4; i++) {
+		assert_int_equal(dkg_party(&d, i)->convicted, km_set_bit(EVIL));
+		assert_int_equal(dkg_party(&d, i)->evidence_kind, KM_EV_EQUIVOCATION);
+	}
+	assert_int_equal(dkg_done(&d), 0);
+	dkg_clear(&d);
+}
+
+/* Headers that are none, of other runs, or forged, convict nobody. */
+static void test_headers(void **state)
+{
+	uint8_t junk[KM_MSG_HEAD * 2];
+	struct km_outs outs;
+	struct km_buf b;
+	struct dkg d, other;
+
+	dkg_init(&d, 32, first_n(3), 2);
+	dkg_init(&other, 33, first_n(3), 2);
+	dkg_run(&d, 0);
+	dkg_run(&other, 0);
+	km_outs_init(&outs);
+	km_buf_init(&b);
+	assert_int_equal(km_dkg_g2_headers(d.m[1], &b), KM_OK);
+	assert_int_equal(b.len, 3 * KM_MSG_HEAD);
+	assert_int_equal(km_dkg_compare_headers(d.m[2], b.data, b.len, &outs), KM_OK);
+	assert_int_equal(km_dkg_compare_headers(other.m[2], b.data, b.len, &outs), KM_OK);
+	assert_int_equal(km_dkg_compare_headers(d.m[2], b.data, b.len - 1, &outs), KM_E_ENCODING);
+	assert_int_equal(km_dkg_headers(d.m[1], 0, &b), KM_E_INVAL);
+	assert_int_equal(km_dkg_headers(d.m[1], 7, &b), KM_E_INVAL);
+	for (size_t at = 0; at < b.len; at++) {
+		b.data[at] ^= 4;
+		int err = km_dkg_compare_headers(d.m[2], b.data, b.len, &outs);
+		assert_true(err == KM_OK || err == KM_E_VERSION || err == KM_E_LIMIT);
+		b.data[at] ^= 4;
+	}
+	memset(junk, 0xff, sizeof(junk));
+	assert_int_not_equal(km_dkg_compare_headers(d.m[2], junk, sizeof(junk), &outs), KM_OK);
+	assert_null(outs.head);
+	km_buf_clear(&b);
+	dkg_clear(&d);
+	dkg_clear(&other);
+}
+
 static int setup(void **state)
 {
 	curve = km_curve_p256();
@@ -609,6 +858,8 @@ int main(void)
 		cmocka_unit_test(test_false_complaint),  cmocka_unit_test(test_mutated_complaint),
 		cmocka_unit_test(test_judge_is_void_without_view), cmocka_unit_test(test_silent), cmocka_unit_test(test_silent_accomplice),
 		cmocka_unit_test(test_crash_at_persist), cmocka_unit_test(test_freed_early), cmocka_unit_test(test_wiped),
+		cmocka_unit_test(test_equivocation),     cmocka_unit_test(test_equivocation_relayed), cmocka_unit_test(test_split_shares),
+		cmocka_unit_test(test_headers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -4,15 +4,12 @@
 #include "../base/err.h"
 #include "../base/secret.h"
 
-/* P-256: p = 2^256 - 2^224 + 2^192 + 2^96 - 1. */
-static const mp_limb_t p256_m[4] = { 0xffffffffffffffff, 0x00000000ffffffff, 0x0000000000000000, 0xffffffff00000001 };
-
 /* One reduction step: t (5 limbs and the carry top) += t[0]*p, then t /= 2^64. As -1/p = 1 modulo 2^64 the
  * multiplier is t[0] itself; p = p[3]*2^192 + 2^96 - 1, so the low limb cancels and only p[3] needs a product. */
 KM_INLINE void p256_step(mp_limb_t *t, mp_limb_t top)
 {
 	mp_limb_t k = t[0];
-	km_u128 u, v = (km_u128)k * p256_m[3];
+	km_u128 u, v = (km_u128)k * km_p256_m[3];
 
 	u = (km_u128)t[1] + (k << 32);
 	t[0] = (mp_limb_t)u;
@@ -44,7 +41,7 @@ void km_p256_mul(mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 		t[4] = (mp_limb_t)u;
 		p256_step(t, (mp_limb_t)(u >> 64));
 	}
-	km_fe_reduce_once_n(r, t[4], t, p256_m, 4);
+	km_fe_reduce_once_n(r, t[4], t, km_p256_m, 4);
 }
 
 void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a)

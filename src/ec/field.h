@@ -163,7 +163,9 @@ KM_INLINE void km_fe_mul_n(mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b,
 	km_fe_reduce_once_n(r, t[n], t, m->m, n);
 }
 
-/* Modulo P-256's p, whose shape saves three of the four products of a reduction step. */
+/* Modulo P-256's p = 2^256 - 2^224 + 2^192 + 2^96 - 1, whose shape saves three of the four products of a reduction step. Its
+ * limbs are known to the compiler: sums and differences take them as immediate operands. */
+static const mp_limb_t km_p256_m[4] = { 0xffffffffffffffff, 0x00000000ffffffff, 0x0000000000000000, 0xffffffff00000001 };
 void km_p256_mul(mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b);
 void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a);
 

@@ -91,9 +91,9 @@ KM_INLINE void straus_table(const struct msm_terms *t, const struct straus *s, c
 
 		km_f_copy(row, at(t->aff, i, 2 * n), 2 * n);
 		km_f_copy(row + 2 * n, t->c->p.one, n);
-		km_jac_double(t->c, twice, row, n);
+		km_jac_double(t->c, twice, row);
 		for (unsigned j = 1; j < STRAUS_TABLE; j++)
-			km_jac_add(t->c, row + j * 3 * n, row + (j - 1) * 3 * n, twice, n);
+			km_jac_add(t->c, row + j * 3 * n, row + (j - 1) * 3 * n, twice);
 	}
 	jac_normalize(t->c, s->table, t->n * STRAUS_TABLE, s->pre, n);
 }
@@ -107,7 +107,7 @@ KM_INLINE void straus_sum(const struct msm_terms *t, const struct straus *s, mp_
 		wnaf(s->digit + i * (t->bits + 1), at(t->k, i, n), n, t->bits);
 	memset(acc, 0, 3 * n * sizeof(*acc));
 	for (unsigned b = t->bits + 1; b-- > 0;) {
-		km_jac_double(t->c, acc, acc, n);
+		km_jac_double(t->c, acc, acc);
 		for (size_t i = 0; i < t->n; i++) {
 			int d = s->digit[i * (t->bits + 1) + b];
 			mp_limb_t *e, neg[KM_LIMBS_MAX];
@@ -117,7 +117,7 @@ KM_INLINE void straus_sum(const struct msm_terms *t, const struct straus *s, mp_
 			e = at(s->table, i * STRAUS_TABLE + (unsigned)(d < 0 ? -d : d) / 2, 3 * n);
 			if (d < 0)
 				km_f_sub(t->c, neg, zero, e + n, n);
-			km_jac_add_affine(t->c, acc, acc, e, d < 0 ? neg : e + n, n);
+			km_jac_add_affine(t->c, acc, acc, e, d < 0 ? neg : e + n);
 		}
 	}
 }
@@ -216,8 +216,8 @@ KM_INLINE enum pair pair_denominator(const struct km_curve *c, mp_limb_t *d, con
 }
 
 /* r = a + b, given the inverse of that denominator. r may be a or b or lie before them. */
-KM_INLINE void pair_add(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const mp_limb_t *inv,
-			enum pair kind, const unsigned n)
+KM_INLINE void pair_add_n(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const mp_limb_t *inv,
+			  enum pair kind, const unsigned n)
 {
 	mp_limb_t l[KM_LIMBS_MAX], x[KM_LIMBS_MAX], t[KM_LIMBS_MAX];
 
@@ -238,6 +238,22 @@ KM_INLINE void pair_add(const struct km_curve *c, mp_limb_t *r, const mp_limb_t 
 	km_f_mul(c, t, t, l, n);
 	km_f_sub(c, r + n, t, a + n, n);
 	km_f_copy(r, x, n);
+}
+
+/* A function of its own for the reason given in jacobian.c. */
+static __attribute__((noinline)) void pair_add_4(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b,
+						 const mp_limb_t *inv, enum pair kind)
+{
+	pair_add_n(c, r, a, b, inv, kind, 4);
+}
+
+KM_INLINE void pair_add(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const mp_limb_t *inv,
+			enum pair kind, const unsigned n)
+{
+	if (n == 4)
+		pair_add_4(c, r, a, b, inv, kind);
+	else
+		pair_add_n(c, r, a, b, inv, kind, n);
 }
 
 /* One level of all trees: each bucket's points 2i and 2i+1 become one. Returns whether a bucket still holds two.
@@ -299,9 +315,9 @@ KM_INLINE void window_sum(const struct km_curve *c, const struct pippenger *s, m
 		if (s->count[g * nb + b]) {
 			const mp_limb_t *p = at(s->pts, s->start[g * nb + b], 2 * n);
 
-			km_jac_add_affine(c, run, run, p, p + n, n);
+			km_jac_add_affine(c, run, run, p, p + n);
 		}
-		km_jac_add(c, r, r, run, n);
+		km_jac_add(c, r, r, run);
 	}
 }
 
@@ -320,8 +336,8 @@ KM_INLINE void pippenger_sum(const struct msm_terms *t, const struct pippenger *
 	memset(acc, 0, 3 * n * sizeof(*acc));
 	for (unsigned j = s->windows; j-- > 0;) {
 		for (unsigned i = 0; i < s->w; i++)
-			km_jac_double(t->c, acc, acc, n);
-		km_jac_add(t->c, acc, acc, at(s->sum, j, 3 * n), n);
+			km_jac_double(t->c, acc, acc);
+		km_jac_add(t->c, acc, acc, at(s->sum, j, 3 * n));
 	}
 }
 

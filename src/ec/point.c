@@ -19,7 +19,7 @@ KM_INLINE void fmul(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, 
 KM_INLINE void point_add_n(const struct km_curve *c, struct km_point *r, const struct km_point *a, const struct km_point *b,
 			   const unsigned n)
 {
-	const mp_limb_t *m = c->p.m;
+	const mp_limb_t *m = n == 4 ? km_p256_m : c->p.m;
 	mp_limb_t t0[KM_LIMBS_MAX], t1[KM_LIMBS_MAX], t2[KM_LIMBS_MAX], t3[KM_LIMBS_MAX], t4[KM_LIMBS_MAX];
 	mp_limb_t x3[KM_LIMBS_MAX], y3[KM_LIMBS_MAX], z3[KM_LIMBS_MAX];
 

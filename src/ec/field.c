@@ -4,49 +4,99 @@
 #include "../base/err.h"
 #include "../base/secret.h"
 
-/* One reduction step: t (5 limbs and the carry top) += t[0]*p, then t /= 2^64. As -1/p = 1 modulo 2^64 the
- * multiplier is t[0] itself; p = p[3]*2^192 + 2^96 - 1, so the low limb cancels and only p[3] needs a product. */
-KM_INLINE void p256_step(mp_limb_t *t, mp_limb_t top)
+/* hi:lo = a*b */
+KM_INLINE mp_limb_t mul_wide(mp_limb_t *lo, mp_limb_t a, mp_limb_t b)
 {
-	mp_limb_t k = t[0];
-	km_u128 u, v = (km_u128)k * km_p256_m[3];
+	km_u128 u = (km_u128)a * b;
 
-	u = (km_u128)t[1] + (k << 32);
-	t[0] = (mp_limb_t)u;
-	u = (km_u128)t[2] + (k >> 32) + (mp_limb_t)(u >> 64);
-	t[1] = (mp_limb_t)u;
-	u = (km_u128)t[3] + (mp_limb_t)v + (mp_limb_t)(u >> 64);
-	t[2] = (mp_limb_t)u;
-	u = (km_u128)t[4] + (mp_limb_t)(v >> 64) + (mp_limb_t)(u >> 64);
-	t[3] = (mp_limb_t)u;
-	t[4] = top + (mp_limb_t)(u >> 64);
+	*lo = (mp_limb_t)u;
+	return (mp_limb_t)(u >> 64);
+}
+
+/* One reduction step on four limbs: adds k*p for k = *t0, then drops the low limb, which has become zero; the new top limb takes
+ * its place. As -1/p = 1 modulo 2^64, k is the low limb itself; p = p[3]*2^192 + 2^96 - 1, so the low limb cancels and
+ * only p[3] needs a product. */
+KM_INLINE void p256_step(mp_limb_t *t0, mp_limb_t *t1, mp_limb_t *t2, mp_limb_t *t3)
+{
+	mp_limb_t k = *t0, hi, lo, c;
+
+	hi = mul_wide(&lo, k, km_p256_m[3]);
+	c = km_addc(t1, *t1, k << 32, 0);
+	c = km_addc(t2, *t2, k >> 32, c);
+	c = km_addc(t3, *t3, lo, c);
+	(void)km_addc(t0, hi, 0, c);
+}
+
+/* r = t/R mod p, t of eight limbs below p*R: the lower half is reduced to nothing, what that adds goes on the upper half. */
+KM_INLINE void p256_reduce(mp_limb_t *r, mp_limb_t *t)
+{
+	mp_limb_t s[4], c;
+
+	p256_step(&t[0], &t[1], &t[2], &t[3]);
+	p256_step(&t[1], &t[2], &t[3], &t[0]);
+	p256_step(&t[2], &t[3], &t[0], &t[1]);
+	p256_step(&t[3], &t[0], &t[1], &t[2]);
+	c = km_limbs_add_n(s, t, t + 4, 4);
+	km_fe_reduce_once_n(r, c, s, km_p256_m, 4);
+}
+
+/* l[0..4] = a * b[0..3] */
+KM_INLINE void mul_row(mp_limb_t *l, mp_limb_t a, const mp_limb_t *b)
+{
+	mp_limb_t h0, h1, h2, c;
+
+	h0 = mul_wide(&l[0], a, b[0]);
+	h1 = mul_wide(&l[1], a, b[1]);
+	h2 = mul_wide(&l[2], a, b[2]);
+	l[4] = mul_wide(&l[3], a, b[3]);
+	c = km_addc(&l[1], l[1], h0, 0);
+	c = km_addc(&l[2], l[2], h1, c);
+	c = km_addc(&l[3], l[3], h2, c);
+	l[4] += c;
 }
 
 void km_p256_mul(mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	mp_limb_t t[5] = { 0 };
+	mp_limb_t t[8], l[5];
 
+	mul_row(t, a[0], b);
 #pragma GCC unroll 4
-	for (unsigned i = 0; i < 4; i++) {
-		km_u128 u;
-		mp_limb_t c = 0;
-
-#pragma GCC unroll 4
-		for (unsigned j = 0; j < 4; j++) {
-			u = (km_u128)a[j] * b[i] + t[j] + c;
-			t[j] = (mp_limb_t)u;
-			c = (mp_limb_t)(u >> 64);
-		}
-		u = (km_u128)t[4] + c;
-		t[4] = (mp_limb_t)u;
-		p256_step(t, (mp_limb_t)(u >> 64));
+	for (unsigned i = 1; i < 4; i++) {
+		mul_row(l, a[i], b);
+		t[i + 4] = l[4] + km_limbs_add_n(t + i, t + i, l, 4);
 	}
-	km_fe_reduce_once_n(r, t[4], t, km_p256_m, 4);
+	p256_reduce(r, t);
 }
 
 void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a)
 {
-	km_p256_mul(r, a, a);
+	mp_limb_t t[8], h, l, c;
+
+	/* the products of different limbs */
+	t[2] = mul_wide(&t[1], a[0], a[1]);
+	h = mul_wide(&l, a[0], a[2]);
+	t[3] = h + km_addc(&t[2], t[2], l, 0);
+	h = mul_wide(&l, a[0], a[3]);
+	t[4] = h + km_addc(&t[3], t[3], l, 0);
+	h = mul_wide(&l, a[1], a[2]);
+	c = km_addc(&t[3], t[3], l, 0);
+	t[5] = km_addc(&t[4], t[4], h, c);
+	h = mul_wide(&l, a[1], a[3]);
+	c = km_addc(&t[4], t[4], l, 0);
+	(void)km_addc(&t[5], t[5], h, c);
+	h = mul_wide(&l, a[2], a[3]);
+	t[6] = h + km_addc(&t[5], t[5], l, 0);
+	/* twice those, and the squares of the limbs */
+	t[7] = km_limbs_add_n(t + 1, t + 1, t + 1, 6);
+	h = mul_wide(&t[0], a[0], a[0]);
+	c = km_addc(&t[1], t[1], h, 0);
+#pragma GCC unroll 3
+	for (unsigned i = 1; i < 4; i++) {
+		h = mul_wide(&l, a[i], a[i]);
+		c = km_addc(&t[2 * i], t[2 * i], l, c);
+		c = km_addc(&t[2 * i + 1], t[2 * i + 1], h, c);
+	}
+	p256_reduce(r, t);
 }
 
 /* One entry per limb count, so that each is unrolled. */
@@ -92,7 +142,10 @@ void km_mod_mul(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const 
 
 void km_mod_sqr(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)
 {
-	km_mod_mul(m, r, a, a);
+	if (m->n == 4 && m->minv == 1)
+		km_p256_sqr(r, a);
+	else
+		km_mod_mul(m, r, a, a);
 }
 
 void km_mod_to(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)

@@ -125,7 +125,7 @@ int km_shamir_degree_check(const struct km_curve *c, const struct km_scalar *v, 
 		d[n] = v[n];
 		n++;
 	}
-	if (n <= degree + 1)
+	if (n == 0 || n - 1 <= degree)
 		return KM_OK;
 	inverse_table(c, inv, set);
 	left = n;

@@ -98,6 +98,8 @@ static void test_lagrange(void **state)
 
 			random_polynomial(c, coef, n - 1, &rng);
 			values(c, v, coef, n - 1, sets[s]);
+			assert_int_equal(km_shamir_degree_check(c, v, sets[s], 0xffffffff), KM_OK);
+			assert_int_equal(km_shamir_degree_check(c, v, 0, 0), KM_OK);
 			for (unsigned i = 0; i < sizeof(x0s) / sizeof(x0s[0]); i++) {
 				eval(c, &want, coef, n - 1, x0s[i]);
 				km_shamir_interpolate(c, &got, v, sets[s], x0s[i]);

@@ -426,8 +426,9 @@ static int sign_in_time(struct kmg_key *k, unsigned context, const gnutls_datum_
 	err = request_signature(k, context, data, begin + kmg_settings.deadline_ms, signature, why, sizeof(why));
 	if (!err)
 		return GNUTLS_E_SUCCESS;
-	kmg_log("no %s signature with key %s after %d ms: %s; the client's handshake fails", km_context_name(context),
-		name_of(k, name), (int)(kmg_now_ms() - begin), why);
+	kmg_log("no %s signature with key %s after %d ms: %s; %s", km_context_name(context), name_of(k, name),
+		(int)(kmg_now_ms() - begin), why,
+		context == KM_CTX_DIGEST ? "only a hash is known of what is to be signed" : "the client's handshake fails");
 	return GNUTLS_E_PK_SIGN_FAILED;
 }
 
@@ -436,7 +437,7 @@ int kmg_sign_data(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_
 	unsigned context;
 
 	if (!fits(k, algo)) {
-		kmg_log("a %s signature is asked of a %s key: refused", gnutls_sign_get_name(algo), algorithms[k->curve].oid_name);
+		kmg_log("a signature by %s is asked of a %s key: refused", gnutls_sign_get_name(algo), algorithms[k->curve].oid_name);
 		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
 	}
 	if (is_test_text(data))
@@ -453,12 +454,11 @@ int kmg_sign_data(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_
 int kmg_sign_hash(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
 	if (!fits(k, algo) || hash->size != gnutls_hash_get_len(algorithms[k->curve].digest)) {
-		kmg_log("a %s signature of a hash of %u bytes is asked of a %s key: refused", gnutls_sign_get_name(algo), hash->size,
+		kmg_log("a signature by %s of a hash of %u bytes is asked of a %s key: refused", gnutls_sign_get_name(algo), hash->size,
 			algorithms[k->curve].oid_name);
 		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
 	}
 	if (is_test_digest(k, hash))
 		return refuse_test(k);
-	kmg_log("only a hash is known of what is to be signed: asking in the context digest, which is normally refused");
 	return sign_in_time(k, KM_CTX_DIGEST, hash, signature);
 }

@@ -293,7 +293,7 @@ static int stored_in(struct km_machine *m, struct km_outs *outs)
 	uint32_t other = 0;
 
 	for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i))
-		if (memcmp(m->bcast[KM_DKG_G6][i].msg.body, own, KM_DKG_STORED) != 0)
+		if (KM_RULE(km_rule_echo) && memcmp(m->bcast[KM_DKG_G6][i].msg.body, own, KM_DKG_STORED) != 0)
 			other |= km_set_bit(i);
 	if (other)
 		return drop(m, KM_E_MISMATCH, other, outs);

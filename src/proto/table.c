@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "../base/hash.h"
+#include "../base/rules.h"
 #include "../base/secret.h"
 #include "../base/sig.h"
 #include "../ec/msm.h"
@@ -79,7 +80,7 @@ static int check_fields(const struct km_table *t)
 		if (km_ed25519_check_key(t->idkeys[i]) != KM_OK)
 			return KM_E_ENCODING;
 		for (unsigned j = km_set_next(t->members, i); j; j = km_set_next(t->members, j))
-			if (memcmp(t->idkeys[i], t->idkeys[j], KM_IDKEY_SIZE) == 0)
+			if (KM_RULE(km_rule_distinct_ids) && memcmp(t->idkeys[i], t->idkeys[j], KM_IDKEY_SIZE) == 0)
 				return KM_E_EXISTS;
 	}
 	return KM_OK;

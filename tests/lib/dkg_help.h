@@ -31,6 +31,7 @@ static struct {
 	struct km_machine_ops ops;
 	const struct km_machine_ops *honest;
 	dkg_evil_fn before, after;
+	int rush;   /* holds its G2 back until dkg_rush_send */
 } dkg_evil;
 
 static int dkg_evil_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
@@ -43,6 +44,13 @@ static int dkg_evil_worked(struct km_machine *m, struct km_job *job, struct km_o
 	if (dkg_evil.after)
 		dkg_evil.after(m, m->state, what);
 	return err;
+}
+
+static int dkg_evil_round_done(struct km_machine *m, unsigned round, struct km_outs *outs)
+{
+	if (dkg_evil.rush && round == KM_DKG_G1)
+		return KM_OK;
+	return dkg_evil.honest->round_done(m, round, outs);
 }
 
 static inline int dkg_machine(struct dkg *d, unsigned id, struct km_machine **out)
@@ -78,6 +86,8 @@ static inline void dkg_corrupt(struct dkg *d, unsigned id, dkg_evil_fn before, d
 	dkg_evil.honest = d->m[id]->ops;
 	dkg_evil.ops = *d->m[id]->ops;
 	dkg_evil.ops.worked = dkg_evil_worked;
+	dkg_evil.ops.round_done = dkg_evil_round_done;
+	dkg_evil.rush = 0;
 	dkg_evil.before = before;
 	dkg_evil.after = after;
 	d->m[id]->ops = &dkg_evil.ops;
@@ -87,6 +97,23 @@ static inline void dkg_corrupt(struct dkg *d, unsigned id, dkg_evil_fn before, d
 static inline void dkg_run(struct dkg *d, int timeouts)
 {
 	net_run(d->net, timeouts);
+}
+
+/* The rushing peer has seen all other G2 and sends its own, as it stands in its state now. */
+static inline void dkg_rush_send(struct dkg *d, unsigned id)
+{
+	struct km_outs outs;
+	struct km_out *out;
+
+	km_outs_init(&outs);
+	int err = dkg_evil.honest->round_done(d->m[id], KM_DKG_G1, &outs);
+	KM_ASSERT(!err);
+	while ((out = km_outs_pop(&outs))) {
+		for (unsigned j = km_set_next(d->set, 0); j; j = km_set_next(d->set, j))
+			if (j != id)
+				net_inject(d->net, (uint8_t)id, (uint8_t)j, out->data, out->len);
+		km_out_free(out);
+	}
 }
 
 static inline void dkg_clear(struct dkg *d)

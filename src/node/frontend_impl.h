@@ -2,7 +2,8 @@
  *
  *	frontend.c         life, dispatch, look-ups, status
  *	frontend_peers.c   pings, liveness, which tables to believe
- *	frontend_sign.c    requests: election, hedging, verification, answers
+ *	frontend_sign.c    requests: election, hedging, verification
+ *	frontend_answer.c  who waits for them, how they end, answers kept
  *	frontend_timer.c   a heap of requests by when they want to be looked at again
  */
 #ifndef KM_NODE_FRONTEND_IMPL_H
@@ -156,10 +157,25 @@ void fe_peers_free(struct km_frontend *f);
 /* ---- frontend_sign.c */
 int fe_sign(struct km_frontend *f, uint64_t token, const struct km_request *req, struct km_effects *fx) KM_MUST;
 int fe_reply(struct km_frontend *f, unsigned from, const uint8_t *p, size_t n, struct km_effects *fx) KM_MUST;
-void fe_cancel(struct km_frontend *f, uint64_t token);
 int fe_requests_tick(struct km_frontend *f, struct km_effects *fx) KM_MUST;
 /* The channel of a peer was lost: whoever waits for it asks the next. */
 int fe_requests_lost(struct km_frontend *f, unsigned id, struct km_effects *fx) KM_MUST;
+
+/* ---- frontend_answer.c */
+void fe_token_id(uint64_t token, uint8_t out[KM_HASH_SIZE]);
+int fe_answer(struct km_effects *fx, uint64_t token, int err, const struct km_result *result, const char *text) KM_MUST;
+/* KM_E_BUSY, KM_E_NOMEM. Moves the request's deadline when this one is later. */
+int fe_waiter_add(struct km_frontend *f, struct fe_request *r, uint64_t token, uint64_t deadline_us) KM_MUST;
+void fe_cancel(struct km_frontend *f, uint64_t token);
+/* Those whose deadline has passed are told what was tried; with the last deadline the request ends. Returns 1 when it did. */
+int fe_expire_waiters(struct km_frontend *f, struct fe_request *r, struct km_effects *fx) KM_MUST;
+/* Answers everybody who waits and forgets the request. On KM_E_NOMEM those not yet answered still wait. */
+int fe_finish(struct km_frontend *f, struct fe_request *r, int err, const struct km_result *result, const char *text, struct km_effects *fx) KM_MUST;
+/* The same with a text that says what was tried: "key www: what; peer 2: no answer, peer 4: no presignature left; 2 of 5 peers alive". */
+int fe_finish_tried(struct km_frontend *f, struct fe_request *r, int err, const char *what, struct km_effects *fx) KM_MUST;
+void fe_record_answer(struct km_frontend *f, const struct fe_request *r, const struct km_result *result);
+/* Forgets answers that are too old, and more than `most`. */
+void fe_records_expire(struct km_frontend *f, unsigned most);
 int fe_requests_stop(struct km_frontend *f, struct km_effects *fx) KM_MUST;
 void fe_requests_free(struct km_frontend *f);
 

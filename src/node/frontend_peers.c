@@ -6,7 +6,6 @@
 #include <string.h>
 #include "base/hash.h"
 
-
 void fe_text_append(char *out, size_t size, const char *part)
 {
 	size_t len = strlen(out);
@@ -21,11 +20,10 @@ void fe_set_text(uint32_t set, char *out, size_t size)
 	char one[8];
 
 	*out = 0;
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
-		if (set & km_set_bit(id)) {
-			km_format(one, sizeof(one), *out ? " %u" : "%u", id);
-			fe_text_append(out, size, one);
-		}
+	for (unsigned id = km_set_next(set, 0); id; id = km_set_next(set, id)) {
+		km_format(one, sizeof(one), *out ? " %u" : "%u", id);
+		fe_text_append(out, size, one);
+	}
 }
 
 int fe_live(const struct km_frontend *f, unsigned id)
@@ -37,8 +35,8 @@ uint32_t fe_live_set(const struct km_frontend *f)
 {
 	uint32_t set = 0;
 
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
-		if (f->peer[id].member && fe_live(f, id))
+	for (unsigned id = km_set_next(f->s->roster.members, 0); id; id = km_set_next(f->s->roster.members, id))
+		if (fe_live(f, id))
 			set |= km_set_bit(id);
 	return set;
 }
@@ -83,13 +81,13 @@ static void table_ask(struct km_frontend *f, struct fe_table *t, struct km_effec
 	struct km_buf b;
 
 	/* WHY two: what a single peer states can never be believed, so it is not worth a look */
-	if (t->t || t->refused || __builtin_popcount(t->stated) < KM_MIN_THRESHOLD)
+	if (t->t || t->refused || km_set_size(t->stated) < KM_MIN_THRESHOLD)
 		return;
 	if (t->asked && f->now.mono_us - t->asked_us < FE_PING_US)
 		return;
 	do
 		t->asked = t->asked % KM_MAX_PEERS + 1;
-	while (!(t->stated & km_set_bit(t->asked)));
+	while (!km_set_has(t->stated, t->asked));
 	t->asked_us = f->now.mono_us;
 	km_buf_init_fixed(&b, mem, sizeof(mem));
 	km_table_ask_encode(&b, t->hash);
@@ -105,11 +103,10 @@ void fe_peers_tick(struct km_frontend *f, struct km_effects *fx)
 	for (; f->now.mono_us - f->halve_us >= FE_SCORE_HALVE_US; f->halve_us += FE_SCORE_HALVE_US)
 		for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
 			f->peer[id].score /= 2;
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
-		if (f->peer[id].member) {
-			ping(f, id, fx);
-			say_live(f, id, fx);
-		}
+	for (unsigned id = km_set_next(f->s->roster.members, 0); id; id = km_set_next(f->s->roster.members, id)) {
+		ping(f, id, fx);
+		say_live(f, id, fx);
+	}
 	for (struct fe_table *t = f->table_list; t; t = t->next)
 		table_ask(f, t, fx);
 }
@@ -195,7 +192,7 @@ static int key_add(struct km_frontend *f, struct fe_table *t)
  * WHY both: T peers hold the key, and whoever asks for a key by its name must not get the one of a loud minority. */
 static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects *fx)
 {
-	unsigned yes = (unsigned)__builtin_popcount(t->stated & t->voters);
+	unsigned yes = km_set_size(t->stated & t->voters);
 	uint32_t others;
 	struct fe_key *k;
 	char us[100], them[100];
@@ -204,7 +201,7 @@ static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects 
 	if (!t->t || t->refused || t->believed || yes < t->t->threshold)
 		return KM_OK;
 	others = disputed_by(f, t);
-	if (2 * yes <= (unsigned)__builtin_popcount((t->stated & t->voters) | others)) {
+	if (2 * yes <= km_set_size((t->stated & t->voters) | others)) {
 		if (others & ~t->disputed_said) {
 			fe_set_text(t->stated, us, sizeof(us));
 			fe_set_text(others, them, sizeof(them));
@@ -221,7 +218,7 @@ static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects 
 		if (err)
 			return err;
 		km_effects_log(fx, KM_LOG_NOTICE, "key %s (%H): %u of %u peers needed, stated by %u", t->name, t->key_id, t->t->threshold,
-			       (unsigned)__builtin_popcount(t->t->members), yes);
+			       km_set_size(t->t->members), yes);
 	}
 	t->believed = 1;
 	f->n_believed++;
@@ -234,7 +231,7 @@ static void choose_tables(struct km_frontend *f)
 	for (const struct fe_table *t = f->table_list; t; t = t->next) {
 		struct fe_key *k = t->believed ? fe_key_find(f, t->key_id) : NULL;
 
-		if (k && k->table != t && __builtin_popcount(t->stated & t->voters) > __builtin_popcount(k->table->stated & k->table->voters))
+		if (k && k->table != t && km_set_size(t->stated & t->voters) > km_set_size(k->table->stated & k->table->voters))
 			k->table = (struct fe_table *)t;
 	}
 }
@@ -243,14 +240,14 @@ static void choose_tables(struct km_frontend *f)
 static int table_fits(const struct km_frontend *f, const struct km_table *t, uint32_t *voters, const char **why)
 {
 	const struct km_key_policy *k = km_settings_key(f->s, t->name);
+	uint32_t both = t->members & f->s->roster.members;
 
 	*voters = 0;
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
-		if (t->members & f->s->roster.members & km_set_bit(id) &&
-		    !memcmp(t->idkeys[id], f->s->roster.peer[id].identity, KM_IDKEY_SIZE))
+	for (unsigned id = km_set_next(both, 0); id; id = km_set_next(both, id))
+		if (!memcmp(t->idkeys[id], f->s->roster.peer[id].identity, KM_IDKEY_SIZE))
 			*voters |= km_set_bit(id);
 	*why = NULL;
-	if ((unsigned)__builtin_popcount(*voters) < t->threshold)
+	if (km_set_size(*voters) < t->threshold)
 		*why = "its members are not the peers of our configuration";
 	else if (k && k->threshold != t->threshold)
 		*why = "its threshold is not the one in our configuration";

@@ -8,234 +8,6 @@
 #include "base/rules.h"
 #include "node/policy.h"
 
-
-/* ---- answers to local clients */
-
-static void token_id(uint64_t token, uint8_t out[KM_HASH_SIZE])
-{
-	memset(out, 0, KM_HASH_SIZE);
-	for (unsigned i = 0; i < 8; i++)
-		out[i] = (uint8_t)(token >> (8 * i));
-}
-
-static int answer(struct km_effects *fx, uint64_t token, int err, const struct km_result *result, const char *text)
-{
-	struct km_effect *e = km_effects_add(fx, KM_EFFECT_RESULT);
-
-	if (!e)
-		return KM_E_NOMEM;
-	e->token = token;
-	e->err = err;
-	if (result)
-		e->result = *result;
-	km_format(e->text, sizeof(e->text), "%s", text);
-	return KM_OK;
-}
-
-static void waiter_free(struct km_frontend *f, struct fe_waiter *w)
-{
-	km_idmap_remove(&f->by_token, w->token_id);
-	f->n_waiters--;
-	free(w);
-}
-
-static uint64_t deadline_of(const struct km_frontend *f, const struct km_request *q)
-{
-	uint32_t ms = q->deadline_ms < 1 ? 1 : q->deadline_ms > FE_MAX_DEADLINE_MS ? FE_MAX_DEADLINE_MS : q->deadline_ms;
-
-	return f->now.mono_us + (uint64_t)ms * 1000;
-}
-
-static int waiter_add(struct km_frontend *f, struct fe_request *r, uint64_t token, uint64_t deadline_us)
-{
-	struct fe_waiter *w;
-
-	if (f->n_waiters >= FE_MAX_WAITERS)
-		return KM_E_BUSY;
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return KM_E_NOMEM;
-	token_id(token, w->token_id);
-	w->token = token;
-	w->deadline_us = deadline_us;
-	w->request = r;
-	if (km_idmap_add(&f->by_token, w)) {
-		free(w);
-		return KM_E_NOMEM;
-	}
-	w->next = r->waiters;
-	r->waiters = w;
-	f->n_waiters++;
-	if (deadline_us > r->deadline_us)
-		r->deadline_us = deadline_us;
-	return KM_OK;
-}
-
-static void request_free(struct km_frontend *f, struct fe_request *r)
-{
-	struct fe_waiter *w;
-
-	while ((w = r->waiters)) {
-		r->waiters = w->next;
-		waiter_free(f, w);
-	}
-	fe_timer_remove(f, r);
-	km_idmap_remove(&f->by_id, r->id);
-	km_idmap_remove(&f->by_idem, r->idem);
-	if (r->next)
-		r->next->prev = r->prev;
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		f->requests = r->next;
-	f->bytes -= r->frame_len;
-	f->in_flight--;
-	free(r->frame);
-	free(r);
-}
-
-/* ---- answers kept */
-
-static void records_expire(struct km_frontend *f, unsigned most)
-{
-	struct fe_record *rec;
-
-	while ((rec = f->record_head) && (f->n_records > most || rec->until_us <= f->now.mono_us)) {
-		f->record_head = rec->next;
-		if (!f->record_head)
-			f->record_tail = &f->record_head;
-		km_idmap_remove(&f->records, rec->idem);
-		f->n_records--;
-		free(rec);
-	}
-}
-
-/* WHY only signatures: a client that repeats a request after a failure wants another try, not the old failure. */
-static void record(struct km_frontend *f, const struct fe_request *r, const struct km_result *result)
-{
-	struct fe_record *rec;
-
-	records_expire(f, FE_MAX_RECORDS - 1);
-	rec = calloc(1, sizeof(*rec));
-	/* without memory the answer is not repeated, the next request makes a new one */
-	if (!rec)
-		return;
-	memcpy(rec->idem, r->idem, KM_HASH_SIZE);
-	rec->result = *result;
-	rec->until_us = f->now.mono_us + FE_RECORD_US;
-	if (km_idmap_add(&f->records, rec)) {
-		free(rec);
-		return;
-	}
-	*f->record_tail = rec;
-	f->record_tail = &rec->next;
-	f->n_records++;
-}
-
-/* ---- ends */
-
-static const char *asked_text(unsigned how)
-{
-	static const char *const status[] = {
-		[KM_STATUS_OK] = "ok",
-		[KM_STATUS_UNKNOWN_PRESIG] = "presignature not known to a signer",
-		[KM_STATUS_BAD_MAC] = "authenticator refused",
-		[KM_STATUS_STALE] = "clocks differ too much",
-		[KM_STATUS_RIGHTS] = "not permitted",
-		[KM_STATUS_RATE] = "over the rate limit",
-		[KM_STATUS_CONTEXT] = "bytes do not fit the context",
-		[KM_STATUS_EPOCH] = "another epoch of the key",
-		[KM_STATUS_UNKNOWN_KEY] = "does not know the key",
-		[KM_STATUS_EMPTY] = "no presignature left",
-		[KM_STATUS_NO_QUORUM] = "no quorum alive",
-		[KM_STATUS_BUSY] = "busy",
-		[KM_STATUS_DEGENERATE] = "degenerate value",
-		[KM_STATUS_INTERNAL] = "internal error",
-	};
-
-	if (how >= FE_STATUS)
-		return how - FE_STATUS < sizeof(status) / sizeof(status[0]) ? status[how - FE_STATUS] : "unknown status";
-	return how == FE_LOST ? "connection lost" : how == FE_WRONG ? "wrong signature" : "no answer";
-}
-
-/* "key www: deadline passed; peer 2: no answer, peer 4: no presignature left; 2 of 5 peers alive" */
-static void tried_text(const struct km_frontend *f, const struct fe_request *r, const char *what, char *out, size_t size)
-{
-	char part[80], alive[48];
-	const char *sep = "; ";
-
-	km_format(alive, sizeof(alive), "; %u of %u peers alive", (unsigned)__builtin_popcount(fe_live_set(f)), f->s->roster.n);
-	km_format(out, size, "key %s: %s", r->table->name, what);
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++) {
-		if (!(r->asked & km_set_bit(id)))
-			continue;
-		km_format(part, sizeof(part), "%speer %u: %s", sep, id, asked_text(r->how[id]));
-		/* what does not fit is left out whole, the last part never */
-		if (strlen(out) + strlen(part) + strlen(alive) + 5 >= size) {
-			fe_text_append(out, size, " ...");
-			break;
-		}
-		fe_text_append(out, size, part);
-		sep = ", ";
-	}
-	fe_text_append(out, size, alive);
-}
-
-/* Answers everybody who waits and forgets the request. On KM_E_NOMEM those not yet answered still wait. */
-static int finish(struct km_frontend *f, struct fe_request *r, int err, const struct km_result *result, const char *text, struct km_effects *fx)
-{
-	struct fe_waiter *w;
-
-	while ((w = r->waiters)) {
-		if (answer(fx, w->token, err, result, text)) {
-			r->next_us = f->now.mono_us + FE_PASS_US;
-			fe_timer_moved(f, r);
-			return KM_E_NOMEM;
-		}
-		r->waiters = w->next;
-		waiter_free(f, w);
-	}
-	if (err)
-		f->failed++;
-	else
-		f->signatures++;
-	request_free(f, r);
-	return KM_OK;
-}
-
-static int finish_tried(struct km_frontend *f, struct fe_request *r, int err, const char *what, struct km_effects *fx)
-{
-	char text[sizeof(((struct km_effect *)0)->text)];
-
-	tried_text(f, r, what, text, sizeof(text));
-	return finish(f, r, err, NULL, text, fx);
-}
-
-/* Those whose deadline has passed are told what was tried; with the last deadline the request ends. Returns 1 when it did. */
-static int expire_waiters(struct km_frontend *f, struct fe_request *r, struct km_effects *fx)
-{
-	char text[sizeof(((struct km_effect *)0)->text)];
-	struct fe_waiter *w, **at = &r->waiters;
-	int err;
-
-	if (f->now.mono_us >= r->deadline_us) {
-		err = finish_tried(f, r, KM_E_DEADLINE, "deadline passed", fx);
-		return err ? err : 1;
-	}
-	while ((w = *at)) {
-		if (f->now.mono_us < w->deadline_us) {
-			at = &w->next;
-			continue;
-		}
-		tried_text(f, r, "deadline passed", text, sizeof(text));
-		if (answer(fx, w->token, KM_E_DEADLINE, NULL, text))
-			return KM_E_NOMEM;
-		*at = w->next;
-		waiter_free(f, w);
-	}
-	return 0;
-}
-
 /* ---- whom to ask */
 
 static unsigned elect(const struct km_frontend *f, const struct fe_request *r, uint32_t from, uint8_t *out)
@@ -252,7 +24,7 @@ static void make_order(const struct km_frontend *f, struct fe_request *r)
 	/* who answered wrong is asked again only when nobody else is left */
 	if (all & ~r->wrong)
 		all &= ~r->wrong;
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++) {
+	for (unsigned id = km_set_next(all, 0); id; id = km_set_next(all, id)) {
 		if (r->stated->ready[id])
 			ready |= km_set_bit(id);
 		if (f->peer[id].score >= FE_SUSPECT)
@@ -336,6 +108,13 @@ static void go_on(struct km_frontend *f, struct fe_request *r, struct km_effects
 
 /* ---- a new request */
 
+static uint64_t deadline_of(const struct km_frontend *f, const struct km_request *q)
+{
+	uint32_t ms = q->deadline_ms < 1 ? 1 : q->deadline_ms > FE_MAX_DEADLINE_MS ? FE_MAX_DEADLINE_MS : q->deadline_ms;
+
+	return f->now.mono_us + (uint64_t)ms * 1000;
+}
+
 static void idem_id(const struct km_request *q, uint8_t out[KM_HASH_SIZE])
 {
 	struct km_hash h;
@@ -359,7 +138,7 @@ static int refuse_unknown_key(const struct km_frontend *f, uint64_t token, const
 		km_format(text, sizeof(text), "no peer has answered yet (asked: %s)", none);
 	else
 		km_format(text, sizeof(text), "no key %H on this mesh: peers %s were asked%s%s", q->key_id, asked, silent ? ", no answer from " : "", none);
-	return answer(fx, token, live ? KM_E_NOTFOUND : KM_E_NOQUORUM, NULL, text);
+	return fe_answer(fx, token, live ? KM_E_NOTFOUND : KM_E_NOQUORUM, NULL, text);
 }
 
 /* What no signer would accept is refused here, and needs no reason from five peers. */
@@ -385,9 +164,8 @@ static int make_frame(const struct km_frontend *f, struct fe_request *r, const s
 	if (!macs)
 		return KM_E_NOMEM;
 	macs->peers = f->s->roster.members;
-	for (unsigned id = 1; id <= KM_MAX_PEERS; id++)
-		if (f->peer[id].member)
-			km_auth_mac(f->peer[id].key, r->id, (uint8_t)id, macs->mac[id]);
+	for (unsigned id = km_set_next(macs->peers, 0); id; id = km_set_next(macs->peers, id))
+		km_auth_mac(f->peer[id].key, r->id, (uint8_t)id, macs->mac[id]);
 	km_buf_init(&b);
 	km_req_encode(&b, req, macs);
 	r->frame = km_buf_take(&b, &r->frame_len);
@@ -433,7 +211,7 @@ static int request_enter(struct km_frontend *f, struct fe_request *r, uint64_t t
 		km_idmap_remove(&f->by_id, r->id);
 		return err;
 	}
-	err = waiter_add(f, r, token, r->deadline_us);
+	err = fe_waiter_add(f, r, token, r->deadline_us);
 	if (err) {
 		km_idmap_remove(&f->by_id, r->id);
 		km_idmap_remove(&f->by_idem, r->idem);
@@ -455,7 +233,7 @@ static int sign_new(struct km_frontend *f, const struct fe_key *k, uint64_t toke
 	int err;
 
 	if (f->in_flight >= FE_MAX_IN_FLIGHT || f->bytes + q->len > FE_MAX_BYTES)
-		return answer(fx, token, KM_E_BUSY, NULL, "too many requests under way");
+		return fe_answer(fx, token, KM_E_BUSY, NULL, "too many requests under way");
 	err = request_new(f, k, q, &r);
 	if (!err)
 		err = request_enter(f, r, token);
@@ -463,7 +241,7 @@ static int sign_new(struct km_frontend *f, const struct fe_key *k, uint64_t toke
 		if (r)
 			free(r->frame);
 		free(r);
-		return err == KM_E_NOMEM ? err : answer(fx, token, err, NULL, km_strerror(err));
+		return err == KM_E_NOMEM ? err : fe_answer(fx, token, err, NULL, km_strerror(err));
 	}
 	make_order(f, r);
 	go_on(f, r, fx);
@@ -479,7 +257,7 @@ int fe_sign(struct km_frontend *f, uint64_t token, const struct km_request *q, s
 	const struct fe_key *k;
 	int err;
 
-	token_id(token, tid);
+	fe_token_id(token, tid);
 	if (km_idmap_find(&f->by_token, tid))
 		return KM_OK; /* the same event twice */
 	f->requests_seen++;
@@ -488,35 +266,19 @@ int fe_sign(struct km_frontend *f, uint64_t token, const struct km_request *q, s
 		return refuse_unknown_key(f, token, q, fx);
 	err = check_local(k->table->t, q, text, sizeof(text));
 	if (err)
-		return answer(fx, token, err, NULL, text);
-	records_expire(f, FE_MAX_RECORDS);
+		return fe_answer(fx, token, err, NULL, text);
+	fe_records_expire(f, FE_MAX_RECORDS);
 	idem_id(q, idem);
 	rec = km_idmap_find(&f->records, idem);
 	if (rec)
-		return answer(fx, token, KM_OK, &rec->result, "answer repeated");
+		return fe_answer(fx, token, KM_OK, &rec->result, "answer repeated");
 	same = km_idmap_find(&f->by_idem, idem);
 	if (!same)
 		return sign_new(f, k, token, q, fx);
-	err = waiter_add(f, same, token, deadline_of(f, q));
+	err = fe_waiter_add(f, same, token, deadline_of(f, q));
 	if (!err)
 		wake_at(f, same, same->go_on_us);
-	return err == KM_E_BUSY ? answer(fx, token, err, NULL, "too many clients wait") : err;
-}
-
-/* The request itself goes on: the client may have lost its connection only, and will find the answer recorded. */
-void fe_cancel(struct km_frontend *f, uint64_t token)
-{
-	uint8_t tid[KM_HASH_SIZE];
-	struct fe_waiter *w, **at;
-
-	token_id(token, tid);
-	w = km_idmap_find(&f->by_token, tid);
-	if (!w)
-		return;
-	for (at = &w->request->waiters; *at != w; at = &(*at)->next)
-		;
-	*at = w->next;
-	waiter_free(f, w);
+	return err == KM_E_BUSY ? fe_answer(fx, token, err, NULL, "too many clients wait") : err;
 }
 
 /* ---- replies */
@@ -584,8 +346,8 @@ static int good_signature(struct km_frontend *f, struct fe_request *r, unsigned 
 	sample(p, f->now.mono_us - r->sent_us[from]);
 	if (p->score)
 		p->score--;
-	record(f, r, &result);
-	return finish(f, r, KM_OK, &result, "", fx);
+	fe_record_answer(f, r, &result);
+	return fe_finish(f, r, KM_OK, &result, "", fx);
 }
 
 static int is_refusal(unsigned status)
@@ -598,7 +360,7 @@ static int error_reply(struct km_frontend *f, struct fe_request *r, unsigned fro
 {
 	uint32_t can = r->table->members & f->s->roster.members;
 
-	if (!(r->waiting & km_set_bit(from)))
+	if (!km_set_has(r->waiting, from))
 		return KM_OK;
 	r->waiting &= ~km_set_bit(from);
 	r->how[from] = (uint8_t)(FE_STATUS + (status < 200 ? status : 200));
@@ -606,8 +368,8 @@ static int error_reply(struct km_frontend *f, struct fe_request *r, unsigned fro
 		r->refused |= km_set_bit(from);
 		r->refused_err = km_status_to_err(status);
 		/* WHY T: one of T refusals is an honest one; fewer could be the adversary's, and would stop service */
-		if ((unsigned)__builtin_popcount(r->refused & can) >= r->table->threshold || !(can & ~r->refused))
-			return finish_tried(f, r, r->refused_err, "refused", fx);
+		if (km_set_size(r->refused & can) >= r->table->threshold || !(can & ~r->refused))
+			return fe_finish_tried(f, r, r->refused_err, "refused", fx);
 	}
 	if (from == r->last || !r->waiting)
 		go_on(f, r, fx);
@@ -623,7 +385,7 @@ int fe_reply(struct km_frontend *f, unsigned from, const uint8_t *p, size_t n, s
 		return KM_OK;
 	r = km_idmap_find(&f->by_id, rep.request_id);
 	/* late, repeated, or of somebody who was not asked */
-	if (!r || !(r->asked & km_set_bit(from)))
+	if (!r || !km_set_has(r->asked, from))
 		return KM_OK;
 	if (rep.status != KM_STATUS_OK)
 		return error_reply(f, r, from, rep.status, fx);
@@ -638,7 +400,7 @@ int fe_reply(struct km_frontend *f, unsigned from, const uint8_t *p, size_t n, s
 static int wake(struct km_frontend *f, struct fe_request *r, struct km_effects *fx)
 {
 	unsigned last = r->last;
-	int ended = expire_waiters(f, r, fx);
+	int ended = fe_expire_waiters(f, r, fx);
 
 	if (ended)
 		return ended < 0 ? ended : KM_OK;
@@ -646,7 +408,7 @@ static int wake(struct km_frontend *f, struct fe_request *r, struct km_effects *
 		wake_at(f, r, r->go_on_us);
 		return KM_OK;
 	}
-	if (last && r->waiting & km_set_bit(last) && r->how[last] == FE_WAITING) {
+	if (last && km_set_has(r->waiting, last) && r->how[last] == FE_WAITING) {
 		/* it may still answer; but the next is asked, and what we know of this one is that it takes longer than that */
 		r->how[last] = FE_LATE;
 		f->hedged++;
@@ -671,14 +433,14 @@ int fe_requests_tick(struct km_frontend *f, struct km_effects *fx)
 		if (err)
 			return err;
 	}
-	records_expire(f, FE_MAX_RECORDS);
+	fe_records_expire(f, FE_MAX_RECORDS);
 	return KM_OK;
 }
 
 int fe_requests_lost(struct km_frontend *f, unsigned id, struct km_effects *fx)
 {
 	for (struct fe_request *r = f->requests; r; r = r->next) {
-		if (!(r->waiting & km_set_bit(id)))
+		if (!km_set_has(r->waiting, id))
 			continue;
 		r->waiting &= ~km_set_bit(id);
 		r->how[id] = FE_LOST;
@@ -686,27 +448,4 @@ int fe_requests_lost(struct km_frontend *f, unsigned id, struct km_effects *fx)
 			go_on(f, r, fx);
 	}
 	return KM_OK;
-}
-
-int fe_requests_stop(struct km_frontend *f, struct km_effects *fx)
-{
-	while (f->requests) {
-		int err = finish(f, f->requests, KM_E_STATE, NULL, "stopping", fx);
-
-		if (err)
-			return err;
-	}
-	return KM_OK;
-}
-
-void fe_requests_free(struct km_frontend *f)
-{
-	while (f->requests)
-		request_free(f, f->requests);
-	f->now.mono_us = UINT64_MAX;
-	records_expire(f, 0);
-	km_idmap_clear(&f->by_id);
-	km_idmap_clear(&f->by_idem);
-	km_idmap_clear(&f->by_token);
-	km_idmap_clear(&f->records);
 }

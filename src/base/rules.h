@@ -16,7 +16,6 @@
 	X(km_rule_bind_once, "A8", "a tuple is bound once, to the key in its sid")                         \
 	X(km_rule_v_proof, "A11", "proof of the v_i")                                                      \
 	X(km_rule_zero_fresh, "A12", "a fresh zero share for every index and kind")                        \
-	X(km_rule_author_view, "A15", "a message is judged in the view its author names (prev)")           \
 	X(km_rule_request_id, "B15", "the request id covers every field of the request")                   \
 	X(km_rule_degenerate, "B17", "w, R, r and s are not zero")                                         \
 	X(km_rule_frontend_verify, "B18", "the frontend verifies before it answers")                       \

@@ -1,0 +1,89 @@
+/* daemon.h: carries out what the nodes say. One thread; the nodes decide, this only does. */
+#ifndef KMD_DAEMON_H
+#define KMD_DAEMON_H
+
+#include <signal.h>
+#include "mesh/clock.h"
+#include "mesh/conf.h"
+#include "mesh/local.h"
+#include "mesh/log.h"
+#include "mesh/loop.h"
+#include "mesh/store.h"
+#include "mesh/transport.h"
+#include "mesh/workers.h"
+#include "node/frontend.h"
+#include "node/peer.h"
+#include "node/step.h"
+
+#define KMD_MAX_REQUESTS 4096          /* of all local clients together */
+#define KMD_MAX_CLIENT_REQUESTS 256    /* of one */
+#define KMD_RATE_SECONDS 10
+
+/* A local client's request on its way. */
+struct kmd_request {
+	struct kmd_client *client;     /* NULL: free */
+	enum kmd_side side;            /* the node that has it */
+	uint32_t seq, generation;
+	unsigned next_free;
+};
+
+/* An event for a node that could not be given at once, since a node was just at work. */
+struct kmd_pending {
+	enum kmd_side side;
+	struct km_event event;
+	uint8_t *data;
+	int secret;
+	struct kmd_pending *next;
+};
+
+struct kmd_sample {
+	uint64_t signatures, presigned, requests;
+};
+
+struct kmd_daemon {
+	struct kmd_config *config;
+	struct kmd_loop *loop;
+	struct kmd_transport *transport;
+	struct kmd_local *local;
+	struct kmd_workers *workers;
+	struct kmd_store *store;
+	struct km_peer *peer;          /* NULL without the role */
+	struct km_frontend *frontend;
+	struct km_effects fx;
+	struct kmd_pending *pending, **pending_tail;
+	struct kmd_watch worker_watch, signal_watch;
+	sigset_t signals;
+	int worker_dirty, stopping, audit_fd;
+	uint64_t audit_bytes;
+	struct kmd_clock_watch clock;
+	struct kmd_log_bucket node_log[8];
+	struct kmd_request requests[KMD_MAX_REQUESTS];
+	unsigned free_request, n_requests;
+	uint64_t started_us, next_second_us, watchdog_us, next_watchdog_us, rollbacks;
+	uint64_t n_sign, n_signed, n_failed;            /* local requests to sign */
+	struct kmd_sample samples[KMD_RATE_SECONDS + 1]; /* one a second, ring */
+	unsigned n_samples;
+};
+
+/* Opens everything; c is borrowed. f says what is wrong and what to do. */
+int kmd_daemon_new(struct kmd_daemon **out, struct kmd_config *c, struct kmd_fail *f) KM_MUST;
+/* Until SIGTERM or SIGINT. */
+void kmd_daemon_run(struct kmd_daemon *d);
+void kmd_daemon_free(struct kmd_daemon *d);
+
+/* ---- between the files of the daemon */
+
+/* Gives a node an event and carries out what comes of it. Not from within an effect: then kmd_daemon_post. */
+void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *ev);
+/* The same later, with a copy of data. */
+void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len, int secret);
+
+extern const struct kmd_local_ops kmd_request_ops;
+void kmd_request_init(struct kmd_daemon *d);
+/* RESULT and PROGRESS of a node. */
+void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e);
+
+/* The state of all as JSON; malloc'd, NULL when memory is short. */
+char *kmd_status_json(struct kmd_daemon *d);
+
+#endif

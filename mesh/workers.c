@@ -1,0 +1,228 @@
+/* workers.c: see workers.h. */
+#include "config.h"
+#include "mesh/workers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MAX_THREADS 64
+
+struct item {
+	struct km_job *job;
+	uint64_t token;
+	struct item *next;
+};
+
+struct queue {
+	struct item *head, **tail;
+};
+
+struct kmd_workers {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct queue todo, done;
+	unsigned pending, n_threads, nice_value;
+	int stopping, fd;
+	pthread_t thread[MAX_THREADS];
+};
+
+static void push(struct queue *q, struct item *i)
+{
+	i->next = NULL;
+	*q->tail = i;
+	q->tail = &i->next;
+}
+
+static struct item *pop(struct queue *q)
+{
+	struct item *i = q->head;
+
+	if (!i)
+		return NULL;
+	q->head = i->next;
+	if (!q->head)
+		q->tail = &q->head;
+	return i;
+}
+
+static void announce(const struct kmd_workers *w)
+{
+	uint64_t one = 1;
+
+	/* Fails only when the counter is at its end, and then it is readable anyway. */
+	if (write(w->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void lower_priority(unsigned nice_value)
+{
+	struct sched_param param = { .sched_priority = 0 };
+
+	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+	/* On Linux this is the thread's own. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), (int)nice_value);
+}
+
+static void *thread_main(void *arg)
+{
+	struct kmd_workers *w = arg;
+	struct item *i;
+
+	lower_priority(w->nice_value);
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->todo.head && !w->stopping)
+			pthread_cond_wait(&w->wake, &w->lock);
+		if (w->stopping)
+			break;
+		i = pop(&w->todo);
+		pthread_mutex_unlock(&w->lock);
+		i->job->run(i->job);
+		pthread_mutex_lock(&w->lock);
+		push(&w->done, i);
+		announce(w);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* WHY signals are blocked: they are the main thread's, which reads them from a descriptor. */
+static int start_threads(struct kmd_workers *w, unsigned threads)
+{
+	sigset_t all, old;
+	int err = KM_OK;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (w->n_threads < threads && !err) {
+		if (pthread_create(&w->thread[w->n_threads], NULL, thread_main, w))
+			err = KM_E_NOMEM;
+		else
+			w->n_threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+int kmd_workers_new(struct kmd_workers **out, unsigned threads, unsigned nice_value)
+{
+	struct kmd_workers *w;
+
+	*out = NULL;
+	if (threads < 1 || threads > MAX_THREADS)
+		return KM_E_INVAL;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return KM_E_NOMEM;
+	w->todo.tail = &w->todo.head;
+	w->done.tail = &w->done.head;
+	w->nice_value = nice_value;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->fd < 0 || start_threads(w, threads)) {
+		kmd_workers_free(w);
+		return KM_E_NOMEM;
+	}
+	*out = w;
+	return KM_OK;
+}
+
+int kmd_workers_submit(struct kmd_workers *w, struct km_job *job, uint64_t token)
+{
+	struct item *i = malloc(sizeof(*i));
+
+	if (!i)
+		return KM_E_NOMEM;
+	i->job = job;
+	i->token = token;
+	pthread_mutex_lock(&w->lock);
+	w->pending++;
+	if (w->stopping) {
+		job->err = KM_E_STATE;
+		push(&w->done, i);
+		announce(w);
+	} else {
+		push(&w->todo, i);
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return KM_OK;
+}
+
+int kmd_workers_fd(const struct kmd_workers *w)
+{
+	return w->fd;
+}
+
+struct km_job *kmd_workers_take(struct kmd_workers *w, uint64_t *token)
+{
+	struct km_job *job = NULL;
+	struct item *i;
+	uint64_t count;
+
+	pthread_mutex_lock(&w->lock);
+	i = pop(&w->done);
+	if (!i && read(w->fd, &count, sizeof(count)) < 0)
+		KM_ASSERT(errno == EAGAIN);
+	if (i)
+		w->pending--;
+	pthread_mutex_unlock(&w->lock);
+	if (i) {
+		job = i->job;
+		*token = i->token;
+		free(i);
+	}
+	return job;
+}
+
+unsigned kmd_workers_pending(struct kmd_workers *w)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&w->lock);
+	n = w->pending;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+void kmd_workers_stop(struct kmd_workers *w)
+{
+	struct item *i;
+	unsigned t;
+
+	pthread_mutex_lock(&w->lock);
+	w->stopping = 1;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	for (t = 0; t < w->n_threads; t++)
+		pthread_join(w->thread[t], NULL);
+	w->n_threads = 0;
+	while ((i = pop(&w->todo))) {
+		i->job->err = KM_E_STATE;
+		push(&w->done, i);
+		announce(w);
+	}
+}
+
+void kmd_workers_free(struct kmd_workers *w)
+{
+	uint64_t token;
+
+	if (!w)
+		return;
+	kmd_workers_stop(w);
+	while (kmd_workers_pending(w) && kmd_workers_take(w, &token))
+		;
+	if (w->fd >= 0)
+		close(w->fd);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}

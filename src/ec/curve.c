@@ -1,6 +1,7 @@
 /* curve.c: the table of curves (NIST SP 800-186). tests/unit/test_point.c checks every constant against Nettle. */
 #include <nettle/ecc-curve.h>
 #include "curve_impl.h"
+#include "../base/rules.h"
 
 static const struct km_curve p256 = {
 	.id = KM_CURVE_P256,
@@ -150,7 +151,8 @@ size_t km_curve_point_size(const struct km_curve *c)
 
 size_t km_curve_wide_size(const struct km_curve *c)
 {
-	return (c->bits + 128 + 7) / 8;
+	/* WHY: bits(q) alone, reduced, are biased by 2^-32 on P-256 (attack B28). */
+	return KM_RULE(km_rule_wide_scalars) ? (c->bits + 128 + 7) / 8 : c->size;
 }
 
 const struct ecc_curve *km_curve_nettle(const struct km_curve *c)

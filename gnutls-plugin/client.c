@@ -22,6 +22,7 @@
 
 #define SLOTS 64
 #define RECONNECT_MS 20          /* between two tries to connect */
+#define QUEUE_MS 2               /* the same, to a daemon that is up but has many callers waiting */
 #define DOWN_MS 2000             /* a daemon that was waited for in vain is not waited for again so soon */
 #define BROKEN_MAX (SLOTS + 4)   /* stale connections tried for one request; a daemon that hangs up on each is broken */
 
@@ -144,7 +145,7 @@ static int daemon_is_right(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && (int64_t)cred.uid == kmg_settings.daemon_uid;
 }
 
-/* One try at every socket. */
+/* One try at every socket. KM_E_BUSY: a daemon is there, but its queue of callers is full. */
 static int connect_once(struct conn *c, char *why, size_t why_size)
 {
 	struct sockaddr_un sa;
@@ -164,6 +165,8 @@ static int connect_once(struct conn *c, char *why, size_t why_size)
 		}
 		if (connect(c->fd, (struct sockaddr *)&sa, len) != 0) {
 			problem = strerror(errno);
+			if (errno == EAGAIN)
+				err = KM_E_BUSY;
 		} else if (!daemon_is_right(c->fd)) {
 			problem = "served by another user than daemon_uid";
 			err = KM_E_AUTH;
@@ -191,12 +194,17 @@ static int wait_ms(int64_t until, int64_t step)
 
 /* Waits for a daemon that restarts, but not when it was down a moment ago: a server with one loop would stand still for
  * every client. */
-static int connect_until(struct conn *c, int patient, int64_t until, char *why, size_t why_size)
+static int connect_until(struct conn *c, int patient, int64_t until, int64_t deadline, char *why, size_t why_size)
 {
 	int err;
 
 	for (;;) {
 		err = connect_once(c, why, why_size);
+		if (err == KM_E_BUSY) {
+			if (!wait_ms(deadline, QUEUE_MS))
+				return KM_E_DEADLINE;
+			continue;
+		}
 		if (err != KM_E_IO) {
 			if (!err)
 				atomic_store(&client.down_until, 0);
@@ -300,7 +308,7 @@ int kmg_client_call(const struct km_buf *request, uint32_t seq, int64_t deadline
 	memset(frame, 0, sizeof(*frame));
 	for (tries = 0; tries < BROKEN_MAX; tries++) {
 		if (!take_idle(&c)) {
-			err = connect_until(&c, patient, until, why, why_size);
+			err = connect_until(&c, patient, until, deadline, why, why_size);
 			if (err)
 				return err;
 		}

@@ -141,6 +141,12 @@ static int last_certificate(gnutls_certificate_credentials_t cred, gnutls_pubkey
 	return ret;
 }
 
+static int mismatch(void)
+{
+	kmg_log("the certificate is not of this key of the mesh: their public keys differ");
+	return GNUTLS_E_CERTIFICATE_KEY_MISMATCH;
+}
+
 /* After GnuTLS added a pair: if its test met a key of ours (and was refused), we compare in its place. The calls nest; the
  * innermost finds the answer, the outer ones find nothing left to do. */
 static int compared(gnutls_certificate_credentials_t cred, int ret)
@@ -155,17 +161,24 @@ static int compared(gnutls_certificate_credentials_t cred, int ret)
 		return ret;
 	same = kmg_pubkey_is(pub, tested.curve, tested.point);
 	gnutls_pubkey_deinit(pub);
-	if (same)
-		return ret;
-	kmg_log("the certificate is not of this key of the mesh: their public keys differ");
-	return GNUTLS_E_CERTIFICATE_KEY_MISMATCH;
+	return same ? ret : mismatch();
 }
 
 EXPORT int gnutls_certificate_set_key(gnutls_certificate_credentials_t res, const char **names, int names_size, gnutls_pcert_st *pcert_list,
 				      int pcert_list_size, gnutls_privkey_t key)
 {
-	tested.seen = 0;
-	return compared(res, BEHIND(gnutls_certificate_set_key)(res, names, names_size, pcert_list, pcert_list_size, key));
+	struct kmg_key *k = kmg_key_find(key);
+	const uint8_t *point;
+	unsigned curve;
+	size_t len;
+
+	/* WHY before the call: it takes key and certificates over, and on a mismatch they must stay the caller's */
+	if (k && pcert_list_size > 0) {
+		kmg_key_point(k, &point, &len, &curve);
+		if (!kmg_pubkey_is(pcert_list[0].pubkey, curve, point))
+			return mismatch();
+	}
+	return BEHIND(gnutls_certificate_set_key)(res, names, names_size, pcert_list, pcert_list_size, key);
 }
 
 EXPORT int gnutls_certificate_set_x509_key(gnutls_certificate_credentials_t res, gnutls_x509_crt_t *cert_list, int cert_list_size,

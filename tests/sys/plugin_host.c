@@ -187,8 +187,10 @@ static int pair_mem(const gnutls_datum_t *c, int how)
 			die("certificate");
 		key = load(&stub);
 		ret = gnutls_certificate_set_key(cred, NULL, 0, &pcert, 1, key);
-		if (ret < 0)
+		if (ret < 0) {
 			gnutls_privkey_deinit(key);
+			gnutls_pcert_deinit(&pcert);
+		}
 	} else {
 		if (gnutls_x509_privkey_init(&xkey) < 0 || gnutls_x509_privkey_import(xkey, &stub, GNUTLS_X509_FMT_PEM) < 0 ||
 		    gnutls_x509_crt_init(&crt) < 0 || gnutls_x509_crt_import(crt, c, GNUTLS_X509_FMT_PEM) < 0)
@@ -197,9 +199,7 @@ static int pair_mem(const gnutls_datum_t *c, int how)
 		gnutls_x509_privkey_deinit(xkey);
 		gnutls_x509_crt_deinit(crt);
 	}
-	/* a refused set_key leaves the pair half in the credentials: GnuTLS itself does, and freeing it then is the caller's guess */
-	if (how != 1 || ret >= 0)
-		gnutls_certificate_free_credentials(cred);
+	gnutls_certificate_free_credentials(cred);
 	return ret;
 }
 

@@ -2,7 +2,7 @@
 # What can go wrong behind the plugin: every way fails one handshake inside the deadline, with a line in the log, and recovers.
 . "$top_srcdir/tests/sys/lib.sh"
 need_program openssl gnutls-serv
-plan 34
+plan 36
 make_pair web
 CA=$T/web-cert.pem
 LOG=$T/gnutls-serv.log
@@ -100,6 +100,13 @@ check "a server starts without a daemon" start_gnutls_serv "$CA" "$T/stub.pem"
 check "and says that it cannot sign yet" grep -q 'cannot sign yet' "$LOG"
 start_fake "$T/web-key.pem"
 check "and signs when the daemon is there" handshake_openssl "$PORT" "$CA"
+end "$PID"
+
+: >"$LOG"
+SERVER_ENV="KEYMESH_SOCKET=$FAKE_SOCKET KEYMESH_LOG=stderr KEYMESH_DAEMON_UID=$(($(id -u) + 12345))"
+start_gnutls_serv "$CA" "$T/stub.pem"
+check "a daemon of the wrong user: the handshake fails" failing_handshake
+check "the log says so" grep -q 'km.sock: served by another user than daemon_uid' "$LOG"
 end "$PID"
 
 printf 'socket = %s\ndeadlinems = 3\n' "$FAKE_SOCKET" >"$T/bad.conf"

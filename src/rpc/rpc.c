@@ -461,9 +461,10 @@ int km_rpc_decode_text(const struct km_rpc_frame *f, struct km_rpc_text *m)
 		uint32_t code = km_get_u32(&r);
 
 		/* Two's complement by hand: the cast of a large u32 to int is the compiler's to define. */
-		if (!r.err && code <= 0x80000000u)
+		if (code > 0x80000000u)
+			m->err = -(int)(~code + 1u);
+		else if (!r.err)
 			km_reader_fail(&r, KM_E_RANGE);
-		m->err = -(int)(~code + 1u);
 	}
 	m->text = (const char *)km_get_lref(&r, &m->len, json ? KM_RPC_MAX_JSON : KM_RPC_MAX_TEXT);
 	err = km_reader_end(&r);

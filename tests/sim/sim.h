@@ -20,6 +20,10 @@ struct sim_faults {
 	uint32_t crash_every_ms;               /* mean time between kills of a random node, 0 = never */
 	uint32_t restart_after_ms;
 	uint32_t partition_every_ms, partition_ms; /* a random split of the nodes */
+	unsigned replay;                       /* a protocol packet seen earlier is put on its channel again */
+	unsigned silent_death;                 /* chance that nobody is told of a death: only silence shows it */
+	uint32_t skew_ms;                      /* wall clocks differ from true time by up to this */
+	uint32_t clock_step_every_ms;          /* a wall clock jumps within skew_ms */
 	uint32_t job_min_us, job_max_us;
 	uint32_t persist_max_us;
 };
@@ -27,16 +31,26 @@ struct sim_faults {
 struct sim_options {
 	uint64_t seed;
 	unsigned n, threshold, frontends;
-	unsigned batch, pool_target, pool_low;
+	unsigned batch, pool_target, pool_low, dkg_min;
 	struct sim_faults faults;
 	int verbose;                           /* print the trace */
 };
 
-/* Things that happened; a batch that never reached a dangerous situation fails. */
+/* Things that happened. A batch in which one of the dangerous ones (the second list) never happened fails: it tested less than it
+ * says. */
+#define SIM_COUNTERS(X)                                                                                                        \
+	X(events) X(simulated_us) X(sent) X(requests) X(signed_ok) X(failed) X(persists) X(jobs) X(shares_released) X(evidence) \
+	X(replies_verified) X(results_verified) X(runs_finished)
+#define SIM_SOMETIMES(X)                                                                                                       \
+	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts) X(crashes_at_persist) \
+	X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run) X(clock_steps) X(hedges) X(retries) \
+	X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls) X(relays) X(aborts) X(refusals) X(late_jobs) \
+	X(repeated_shares) X(refused_signs)
 struct sim_counters {
-	uint64_t events, sent, dropped, duplicated, crashes, crashes_at_persist, restarts, partitions;
-	uint64_t requests, signed_ok, failed, persists, jobs, shares_released, evidence;
-	uint64_t simulated_us;
+#define SIM_COUNTER_FIELD(name) uint64_t name;
+	SIM_COUNTERS(SIM_COUNTER_FIELD)
+	SIM_SOMETIMES(SIM_COUNTER_FIELD)
+#undef SIM_COUNTER_FIELD
 };
 
 struct sim;
@@ -60,23 +74,35 @@ struct km_peer *sim_peer(struct sim *s, unsigned id);          /* NULL while dow
 struct km_frontend *sim_frontend(struct sim *s, unsigned id);
 struct km_settings *sim_peer_settings(struct sim *s, unsigned id);
 struct km_settings *sim_frontend_settings(struct sim *s, unsigned id);
+struct km_key_policy *sim_policy(struct sim *s);               /* of the one key, "www"; the same for all */
 void sim_kill(struct sim *s, enum km_addr_kind kind, unsigned id);
+/* The same without a word to the others: they see it by its silence. */
+void sim_kill_silently(struct sim *s, enum km_addr_kind kind, unsigned id);
 void sim_restart(struct sim *s, enum km_addr_kind kind, unsigned id);
 /* Bit set of peers on the one side; 0 = whole again. Frontends reach all. */
 void sim_partition(struct sim *s, uint32_t side);
-/* One step of a node with an event made by a test. */
+/* A packet on the channel of `from`, whatever that node would send. */
 void sim_inject(struct sim *s, struct km_addr to, struct km_addr from, const uint8_t *data, size_t len);
 /* An operator's key generation at a peer; the outcome shows in sim_result(token). */
 uint64_t sim_keygen(struct sim *s, unsigned peer, const char *name);
 /* A client's signature request at a frontend over a well-formed TLS 1.3 content made from `nonce`. */
 uint64_t sim_sign(struct sim *s, unsigned frontend, const char *key, uint64_t nonce, uint32_t deadline_ms);
+/* Those bytes alone; returns their number. */
+#define SIM_CONTENT_MAX 160
+size_t sim_content(uint8_t *content, uint64_t nonce);
 struct sim_result {
-	int done, err;
+	int done, err, sign;
+	struct km_addr node;                   /* who was asked, and in which of its lives */
+	uint32_t life;
+	uint8_t key_id[KM_HASH_SIZE];          /* SIGN: of what, for the check of the answer */
+	struct km_scalar m;
 	struct km_result result;
 	char text[200];
 	uint64_t asked_us, done_us;
 };
 const struct sim_result *sim_result(struct sim *s, uint64_t token);
+/* 1 when the node that was asked is still in the life it was asked in: then, and only then, an answer is owed. */
+int sim_result_owed(struct sim *s, uint64_t token);
 /* Waits (runs) until all n peers hold the key usable and `ready` presignatures are ready in all; 1 on success. */
 int sim_setup_key(struct sim *s, const char *name, unsigned ready);
 
@@ -90,5 +116,7 @@ const char *sim_broken(const struct sim *s);
 void sim_break(struct sim *s, const char *fmt, ...);
 /* Peers that a test runs as corrupt: not counted as honest in the invariants. */
 void sim_corrupt(struct sim *s, unsigned peer);
+/* What must hold at rest, checked when a test asks: bounded memory and queues, and shares on disk that make every usable key. */
+void sim_check_rest(struct sim *s);
 
 #endif

@@ -1,4 +1,9 @@
-/* sim_impl.h: the inside of a simulation, shared by its files. */
+/* sim_impl.h: the inside of a simulation, shared by its files.
+ *
+ *	sim.c        the heap, the loop, faults by the clock        sim_make.c   settings, making, freeing, look-ups
+ *	sim_node.c   lives of nodes, their disks, their effects     sim_net.c    packets; clients and operators
+ *	sim_check.c  the invariants                                 sim_trace.c  the trace, for machines and for people
+ */
 #ifndef KM_SIM_IMPL_H
 #define KM_SIM_IMPL_H
 
@@ -6,8 +11,10 @@
 #include "base/rng.h"
 #include "base/secret.h"
 #include "sim.h"
+#include "sim_map.h"
 
-enum sim_what { SIM_PACKET, SIM_TICK, SIM_PERSISTED, SIM_WORKED, SIM_RESTART, SIM_KILL_RANDOM, SIM_PARTITION, SIM_HEAL, SIM_UP };
+enum sim_what { SIM_PACKET, SIM_TICK, SIM_PERSISTED, SIM_WORKED, SIM_RESTART, SIM_KILL_RANDOM, SIM_PARTITION, SIM_HEAL, SIM_UP, SIM_DOWN,
+		SIM_CLOCK_STEP };
 
 struct sim_item {
 	uint64_t at_us, seq;
@@ -16,7 +23,7 @@ struct sim_item {
 	uint32_t life;                /* of the node it is for: an item for an earlier life is void */
 	uint8_t *data;
 	size_t len;
-	uint64_t token;
+	uint64_t token;               /* PACKET: number on its channel */
 	struct km_job *job;
 };
 
@@ -26,6 +33,11 @@ struct sim_file {
 	size_t len;
 };
 
+/* Counters of a node that die with it. */
+struct sim_harvest {
+	uint64_t hedged, retries, dropped;
+};
+
 struct sim_node {
 	struct km_addr addr;
 	struct km_settings settings;
@@ -33,23 +45,35 @@ struct sim_node {
 	struct km_peer *peer;
 	struct km_frontend *frontend;
 	int alive, corrupt;
-	uint32_t life;                /* counts starts */
+	uint32_t life;                /* counts starts and deaths */
 	uint64_t tick_at_us;          /* earliest tick queued, UINT64_MAX none */
+	uint64_t last_us;             /* monotonic time of its last step */
+	unsigned ticks_here;          /* ticks at one moment: a node whose deadline does not move spins */
 	struct sim_file *files;
 	size_t n_files;
+	uint64_t mono_base_us;        /* no two machines booted together */
 	int64_t clock_skew_ms;
+	struct sim_harvest harvest;
+	uint8_t secret[3][KM_SCALAR_MAX]; /* what must never be seen outside: identity, channel key, share */
+	size_t secret_len[3];
+	uint64_t sent[2][KM_MAX_PEERS + 1], heard[2][KM_MAX_PEERS + 1]; /* by channel: numbers of packets, to see reordering */
 };
 
-/* What the invariants remember. */
-struct sim_seen {
-	uint8_t peer, presig[KM_HASH_SIZE], request[KM_HASH_SIZE], s[KM_SCALAR_MAX];
-};
 struct sim_asked {
-	uint8_t request[KM_HASH_SIZE];
 	uint8_t key_id[KM_HASH_SIZE];
 	struct km_scalar m;
 	uint8_t frontend;
 };
+
+/* Keys as the outside world knows them. */
+struct sim_key {
+	char name[KM_MAX_NAME + 1];
+	uint8_t key_id[KM_HASH_SIZE];
+	struct km_point x;
+	int usable;                   /* somewhere, once */
+};
+#define SIM_MAX_KEYS 32
+#define SIM_REPLAY 64
 
 struct sim {
 	struct sim_options opt;
@@ -61,6 +85,7 @@ struct sim {
 	struct sim_node peers[KM_MAX_PEERS + 1], fronts[SIM_MAX_FRONTENDS + 1];
 	struct km_key_policy policy;
 	uint32_t side;                /* of a partition */
+	uint64_t partition_no;
 	int calm;
 	struct km_hash trace;
 	uint8_t trace_out[KM_HASH_SIZE];
@@ -70,19 +95,54 @@ struct sim {
 	sim_filter_fn filter;
 	void *filter_ctx;
 	char broken[200];
-	struct sim_seen *seen;
-	size_t n_seen, cap_seen;
+	struct { struct km_addr from, to; uint8_t *data; size_t len; } replay[SIM_REPLAY];
+	/* the memory of the invariants */
+	struct sim_map shares;        /* (peer, presig) -> share and request, hashed */
+	struct sim_map spent;         /* (presig): its request, as SIGNs and REPLYs show it */
+	struct sim_map r_used;        /* (key, r) -> request */
+	struct sim_map audited;       /* (peer, presig) -> 1 */
+	struct sim_map lives;         /* (what, peer, id) -> life */
+	struct sim_map dkgs;          /* proposals of key generations */
+	struct sim_map requests;      /* request id -> index of asked + 1 */
 	struct sim_asked *asked;
 	size_t n_asked, cap_asked;
+	struct sim_key keys[SIM_MAX_KEYS];
+	unsigned n_keys;
+	int any_corrupt;
 };
 
-struct sim_node *sim_node(struct sim *s, struct km_addr a);
+/* sim.c */
 void sim_push(struct sim *s, const struct sim_item *item);     /* takes item->data */
-void sim_trace(struct sim *s, const char *what, struct km_addr a, uint64_t v, const void *data, size_t len);
+uint64_t sim_between(struct sim *s, uint64_t lo, uint64_t hi);
+int sim_chance(struct sim *s, unsigned per_mille);             /* never once it is calm */
+/* sim_make.c */
+struct sim_node *sim_node(struct sim *s, struct km_addr a);
+unsigned sim_nodes(const struct sim *s);
+struct sim_node *sim_nth(struct sim *s, unsigned i);           /* 1..sim_nodes: peers, then frontends */
+void *sim_grow(void *p, size_t n, size_t *cap, size_t size);   /* room for one more */
+/* sim_node.c */
 void sim_step(struct sim *s, struct sim_node *node, struct km_event *ev);
-void sim_send(struct sim *s, struct sim_node *from, struct km_addr to, const uint8_t *data, size_t len, int filtered);
-/* Invariants. */
+void sim_birth(struct sim *s, struct sim_node *node);
+void sim_crash(struct sim *s, struct sim_node *node);          /* and a restart later */
+void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b); /* tells both of a new channel */
+void sim_bury(struct sim *s, struct sim_node *node);           /* frees it; nobody is told */
+void sim_harvest(struct sim *s, struct sim_node *node);
+unsigned sim_runs_active(const struct sim_node *node);
+int sim_job_late(const struct km_job *job);                    /* its run has ended meanwhile */
+/* sim_net.c */
+int sim_cut(const struct sim *s, struct km_addr a, struct km_addr b);
+void sim_send(struct sim *s, struct sim_node *from, struct km_addr to, const uint8_t *data, size_t len);
+struct sim_result *sim_answer(struct sim *s, uint64_t token);
+/* sim_trace.c */
+void sim_trace(struct sim *s, const char *what, struct km_addr a, uint64_t v, const void *data, size_t len);
+void sim_trace_event(struct sim *s, const struct sim_node *node, const struct km_event *ev);
+void sim_trace_effect(struct sim *s, const struct sim_node *node, const struct km_effect *e);
+void sim_trace_packet(struct sim *s, const char *what, struct km_addr from, struct km_addr to, const uint8_t *data, size_t len);
+/* sim_check.c */
 void sim_check_send(struct sim *s, struct sim_node *from, struct km_addr to, const uint8_t *data, size_t len);
-void sim_check_evidence(struct sim *s, struct sim_node *node, const uint8_t *data, size_t len, uint8_t culprit);
+void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effect *e);
+void sim_check_result(struct sim *s, const struct sim_result *r);
+void sim_check_life(struct sim *s, struct sim_node *node);     /* at a birth, after the files were loaded */
+void sim_check_clear(struct sim *s);
 
 #endif

@@ -1,0 +1,243 @@
+/* sim_swarm.c: what one seed does. */
+#include "sim_swarm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SETTLE_MS 300000u         /* calm: how long a mesh may take to be ready again */
+#define DEADLINE_MS 5000u         /* of a request */
+/* One dead peer costs a request at most one bounded retry: the wait for its SHARE or the hedge to the next aggregator, each at
+ * most a second, then the answer of the others. */
+#define ONE_RETRY_US 2500000u
+
+struct swarm {
+	struct sim *s;
+	struct km_rng rng;            /* of the load and the configuration; the simulation has its own */
+	uint64_t nonce;
+	uint64_t token[256];
+	unsigned n_tokens;
+	uint64_t keygen;
+	const char *phase;
+};
+
+/* ---- configuration */
+
+static unsigned pick(struct swarm *w, unsigned lo, unsigned hi)
+{
+	return lo + (unsigned)km_rng_below(&w->rng, hi - lo + 1);
+}
+
+/* A fault is off in half of the seeds: one that hides another must not be there always. */
+static unsigned maybe(struct swarm *w, unsigned lo, unsigned hi)
+{
+	unsigned v = pick(w, lo, hi);
+
+	return pick(w, 0, 1) ? v : 0;
+}
+
+static void draw_size(struct swarm *w, struct sim_options *o)
+{
+	/* N, T with N >= 2T-1; small ones more often, as they cost less */
+	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {4, 2}, {4, 2}, {5, 2}, {5, 3}, {5, 3}, {5, 3}, {6, 3}, {6, 2}, {7, 3}, {7, 4}};
+	unsigned k = pick(w, 0, sizeof(sizes) / sizeof(sizes[0]) - 1);
+
+	o->n = sizes[k][0];
+	o->threshold = sizes[k][1];
+	o->frontends = pick(w, 1, 2);
+	o->batch = pick(w, 4, 16);
+	o->pool_target = pick(w, 1, 3);
+	o->pool_low = pick(w, 1, o->pool_target);
+	/* a key generation that may leave out silent peers, as long as enough for presigning remain */
+	o->dkg_min = pick(w, 0, 2) ? 0 : pick(w, 2 * o->threshold - 1, o->n);
+}
+
+static void draw_faults(struct swarm *w, struct sim_faults *f)
+{
+	f->delay_min_us = pick(w, 20, 200);
+	f->delay_max_us = f->delay_min_us + (pick(w, 0, 3) ? pick(w, 50, 2000) : pick(w, 5000, 40000));
+	f->job_min_us = 100;
+	f->job_max_us = pick(w, 200, 20000);
+	f->persist_max_us = pick(w, 100, 30000);
+	f->drop = maybe(w, 1, 40);
+	f->duplicate = maybe(w, 1, 100);
+	f->slow = maybe(w, 1, 30);
+	f->replay = maybe(w, 10, 200);
+	f->crash_at_persist = maybe(w, 50, 400);
+	f->crash_every_ms = maybe(w, 300, 4000);
+	f->restart_after_ms = pick(w, 20, 1500);
+	f->silent_death = maybe(w, 200, 1000);
+	f->partition_every_ms = maybe(w, 500, 6000);
+	f->partition_ms = pick(w, 100, 6000);
+	f->skew_ms = maybe(w, 100, 14000);
+	f->clock_step_every_ms = f->skew_ms ? maybe(w, 500, 5000) : 0;
+}
+
+static void in_words(const struct sim_options *o, char *out, size_t size)
+{
+	const struct sim_faults *f = &o->faults;
+
+	snprintf(out, size, "N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u", o->n, o->threshold,
+		 o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow, f->replay, f->crash_at_persist, f->crash_every_ms,
+		 f->partition_every_ms, f->skew_ms);
+}
+
+/* ---- load */
+
+static void ask(struct swarm *w, unsigned frontend, uint32_t deadline_ms)
+{
+	if (w->n_tokens < sizeof(w->token) / sizeof(w->token[0]))
+		w->token[w->n_tokens++] = sim_sign(w->s, frontend, "www", ++w->nonce, deadline_ms);
+}
+
+static int usable_somewhere(struct sim *s)
+{
+	for (unsigned i = 1; i <= sim_opt(s)->frontends; i++)
+		if (sim_frontend(s, i) && km_frontend_key_by_name(sim_frontend(s, i), "www"))
+			return 1;
+	return 0;
+}
+
+/* The operator: as long as there is no key, ask a peer for one; not while an answer is owed. */
+static void operate(struct swarm *w)
+{
+	const struct sim_result *r = w->keygen ? sim_result(w->s, w->keygen) : NULL;
+	unsigned peer = pick(w, 1, sim_opt(w->s)->n);
+
+	if (r && ((r->done && !r->err) || (!r->done && sim_result_owed(w->s, w->keygen))))
+		return;
+	if (sim_peer(w->s, peer))
+		w->keygen = sim_keygen(w->s, peer, "www");
+}
+
+/* Anything may happen here; only the invariants count. */
+static void safety(struct swarm *w)
+{
+	unsigned steps = pick(w, 10, 60);
+
+	for (unsigned i = 0; i < steps && !sim_broken(w->s); i++) {
+		if (!usable_somewhere(w->s))
+			operate(w);
+		for (unsigned k = pick(w, 0, 3); k; k--)
+			ask(w, pick(w, 1, sim_opt(w->s)->frontends), pick(w, 200, 4000));
+		sim_run(w->s, 1000ull * pick(w, 1, 400), NULL, NULL);
+	}
+}
+
+/* ---- calm */
+
+/* All peers hold one usable key and have a presignature ready in every pool that is wanted; frontends believe it. */
+static int settled(struct sim *s)
+{
+	for (unsigned i = 1; i <= sim_opt(s)->n; i++) {
+		struct km_peer_status st;
+		int err = km_peer_status(sim_peer(s, i), &st), ok = 0;
+
+		KM_ASSERT(!err);
+		for (unsigned k = 0; k < st.n_keys; k++)
+			ok |= strcmp(st.keys[k].name, "www") == 0 && st.keys[k].ready > 0;
+		/* left out of the key generation: it owns nothing */
+		for (unsigned k = 0; k < st.n_keys; k++)
+			ok |= !km_set_has(st.keys[k].members, i);
+		ok |= st.n_keys == 0 && sim_opt(s)->dkg_min && usable_somewhere(s);
+		ok &= st.runs_active == 0;
+		km_peer_status_clear(&st);
+		if (!ok)
+			return 0;
+	}
+	for (unsigned i = 1; i <= sim_opt(s)->frontends; i++)
+		if (!km_frontend_key_by_name(sim_frontend(s, i), "www"))
+			return 0;
+	return 1;
+}
+
+static void settle(struct swarm *w)
+{
+	for (unsigned ms = 0; ms < SETTLE_MS && !sim_broken(w->s); ms += 250) {
+		if (settled(w->s))
+			return;
+		if (!usable_somewhere(w->s))
+			operate(w);
+		sim_run(w->s, 250000, NULL, NULL);
+	}
+	if (!sim_broken(w->s))
+		sim_break(w->s, "invariant 8 (%s): not ready %u s after all faults ended", w->phase, SETTLE_MS / 1000);
+}
+
+/* Every request served, and none slower than one retry allows. */
+static void served(struct swarm *w, uint64_t within_us)
+{
+	unsigned first = w->n_tokens;
+
+	for (unsigned i = 0; i < 4; i++) {
+		ask(w, 1 + i % sim_opt(w->s)->frontends, DEADLINE_MS);
+		sim_run(w->s, 20000, NULL, NULL);
+	}
+	sim_run(w->s, 1000ull * DEADLINE_MS + 100000, NULL, NULL);
+	for (unsigned i = first; i < w->n_tokens && !sim_broken(w->s); i++) {
+		const struct sim_result *r = sim_result(w->s, w->token[i]);
+
+		if (!r->done)
+			sim_break(w->s, "invariant 8 (%s): a request has no answer at its deadline", w->phase);
+		else if (r->err)
+			sim_break(w->s, "invariant 8 (%s): a request failed: %s", w->phase, km_strerror(r->err));
+		else if (r->done_us - r->asked_us > within_us)
+			sim_break(w->s, "invariant 8 (%s): a request took %u ms", w->phase, (unsigned)((r->done_us - r->asked_us) / 1000));
+	}
+}
+
+/* Every request ever made has its one answer by now, unless its frontend died. */
+static void all_answered(struct swarm *w)
+{
+	for (unsigned i = 0; i < w->n_tokens && !sim_broken(w->s); i++)
+		if (!sim_result(w->s, w->token[i])->done && sim_result_owed(w->s, w->token[i]))
+			sim_break(w->s, "a request never got an answer");
+}
+
+static void liveness(struct swarm *w)
+{
+	const struct sim_options *o = sim_opt(w->s);
+
+	w->phase = "calm";
+	sim_calm(w->s);
+	settle(w);
+	served(w, ONE_RETRY_US);
+	if (o->n > o->threshold && !o->dkg_min && !sim_broken(w->s)) {
+		/* one dies without a word; the presignatures that the others share must do */
+		w->phase = "one dead";
+		sim_kill_silently(w->s, KM_ADDR_PEER, pick(w, 1, o->n));
+		served(w, ONE_RETRY_US);
+	}
+	all_answered(w);
+	if (!sim_broken(w->s))
+		sim_check_rest(w->s);
+}
+
+void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out)
+{
+	struct swarm w;
+	struct sim_options o;
+	uint8_t key[KM_SEED_SIZE] = {0};
+
+	memset(&w, 0, sizeof(w));
+	memset(&o, 0, sizeof(o));
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < 8; i++)
+		key[i] = (uint8_t)(seed >> (8 * i));
+	km_rng_init(&w.rng, key, "swarm", NULL, 0);
+	o.seed = seed;
+	o.verbose = verbose;
+	draw_size(&w, &o);
+	draw_faults(&w, &o.faults);
+	in_words(&o, out->shape, sizeof(out->shape));
+	w.s = sim_new(&o);
+	sim_start(w.s);
+	w.phase = "safety";
+	safety(&w);
+	if (!sim_broken(w.s))
+		liveness(&w);
+	if (sim_broken(w.s))
+		snprintf(out->broken, sizeof(out->broken), "%s (at %.3f s)", sim_broken(w.s), (double)sim_now_us(w.s) / 1e6);
+	out->count = *sim_count(w.s);
+	memcpy(out->trace, sim_trace_hash(w.s), KM_HASH_SIZE);
+	sim_free(w.s);
+}

@@ -9,7 +9,7 @@ exported=$(nm -D --defined-only "$KM_PLUGIN" | awk '{ print $3 }' | sort)
 check "the hooks are exported, and nothing else" test "$hooks" = "$exported"
 check "there are hooks" test "$(echo "$hooks" | wc -l)" -ge 12
 
-needed=$(readelf -d "$KM_PLUGIN" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -Ev '^(libgnutls\.so\.|libc\.so\.|ld-linux|lib[aut]*san\.so)')
+needed=$(readelf -d "$KM_PLUGIN" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -Ev '^(libgnutls\.so\.|libc\.so\.|ld-linux|lib[a-z]*san\.so)')
 check "it brings no library but libgnutls and libc" test -z "$needed"
 diag "$needed"
 check "no thread is ever started" sh -c "! nm -D --undefined-only '$KM_PLUGIN' | grep -E ' (pthread_create|clone|fork|system|popen|exec[a-z]*)(@|\$)'"

@@ -39,6 +39,7 @@ void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t 
 	km_hash_field(&h, blind, KM_HASH_SIZE);
 	km_hash_field(&h, r_enc, s->own_n[peer] * s->ps);
 	km_hash_final(&h, c0);
+	km_declassify(c0, KM_HASH_SIZE);
 }
 
 /* ---- checks 3 and 4: what M3 opened about R */

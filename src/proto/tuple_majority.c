@@ -149,6 +149,7 @@ static void extract_all(struct km_presign *s)
 			memcpy(s->early->pair[d], body, KM_SEED_SIZE);
 		else if (d > m->self)
 			bad |= !km_equal_ct(body, zero, sizeof(zero));   /* one encoding per value: no seed, no bytes */
+		km_declassify(&bad, sizeof(bad));
 		if (bad)
 			km_presign_blame(s, d, KM_EV_ENCODING, KM_PRESIGN_M1);
 	}
@@ -316,6 +317,7 @@ int km_majority_open(struct km_presign *s)
 		return err;
 	memcpy(s->body, km_presign_prev(s, KM_PRESIGN_M3), KM_HASH_SIZE);
 	memcpy(s->body + M3_BLIND, s->early->blind, KM_HASH_SIZE);
+	km_declassify(s->body + M3_BLIND, KM_HASH_SIZE);   /* opened now */
 	combine_checks(s, s->body + M3_CHECK);
 	for (unsigned l = 0; l < s->batch; l++) {
 		uint8_t *row = s->body + m3_head(s) + l * m3_row(s);

@@ -139,5 +139,6 @@ int main(int argc, char **argv)
 	run_table(ctime_base);
 	run_table(ctime_ec);
 	run_table(ctime_zk);
+	run_table(ctime_proto);
 	return 0;
 }

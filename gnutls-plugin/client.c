@@ -272,6 +272,9 @@ static int receive(int fd, uint32_t seq, int64_t deadline, uint8_t *mem, size_t 
 		if (ret < 0)
 			return ret;
 		if (ret > 0) {
+			/* the daemon does not let us in, and says why */
+			if (frame->type == KM_RPC_ERROR && frame->seq == 0)
+				return KM_OK;
 			/* one request at a time: any other number, or more than one answer, is not our daemon */
 			if (frame->seq != seq || used != have)
 				return KM_E_STALE;
@@ -293,7 +296,8 @@ static int exchange(struct conn *c, const struct km_buf *request, uint32_t seq, 
 {
 	int err = send_all(c->fd, request->data, request->len, deadline);
 
-	return err ? err : receive(c->fd, seq, deadline, mem, size, frame);
+	/* a daemon that hung up may have said why */
+	return err && err != KM_E_IO ? err : receive(c->fd, seq, deadline, mem, size, frame);
 }
 
 int kmg_client_call(const struct km_buf *request, uint32_t seq, int64_t deadline, int patient, uint8_t *mem, size_t size,
@@ -313,7 +317,7 @@ int kmg_client_call(const struct km_buf *request, uint32_t seq, int64_t deadline
 				return err;
 		}
 		err = exchange(&c, request, seq, deadline, mem, size, frame);
-		leave(&c, err == KM_OK);
+		leave(&c, err == KM_OK && frame->seq == seq);
 		if (err != KM_E_IO) {
 			if (err)
 				snprintf(why, why_size, err == KM_E_DEADLINE ? "no answer in time" : "not an answer of keymeshd: %s",

@@ -49,7 +49,15 @@ static struct {
 	struct kmg_key *bucket[BUCKETS];
 } keys = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static atomic_uint next_seq = 1;
+static atomic_uint counter;
+
+/* Never 0: that is the connection's own. */
+static uint32_t next_seq(void)
+{
+	uint32_t seq = atomic_fetch_add(&counter, 1);
+
+	return seq ? seq : atomic_fetch_add(&counter, 1);
+}
 
 static void before_fork(void)
 {
@@ -266,7 +274,7 @@ static int check_answer(const struct km_rpc_frame *f, unsigned type, char *why, 
 int kmg_key_ask(const struct km_rpc_key *query, int64_t deadline, int patient, struct km_rpc_key_info *info, char *why, size_t why_size)
 {
 	uint8_t out[512], in[KMG_ANSWER_SIZE];
-	uint32_t seq = atomic_fetch_add(&next_seq, 1);
+	uint32_t seq = next_seq();
 	struct km_rpc_frame frame;
 	struct km_buf request;
 	int err;
@@ -376,7 +384,7 @@ static int request_signature(struct kmg_key *k, unsigned context, const gnutls_d
 			     char *why, size_t why_size)
 {
 	struct km_rpc_sign sign = { .context = (uint8_t)context, .data = data->data, .len = data->size };
-	uint32_t seq = atomic_fetch_add(&next_seq, 1);
+	uint32_t seq = next_seq();
 	struct km_rpc_signature answer;
 	struct km_rpc_frame frame;
 	uint8_t in[KMG_ANSWER_SIZE];

@@ -6,7 +6,8 @@
  *
  * seq is chosen by the client and echoed in every answer to that request. Every request gets exactly one last answer
  * (KEY_INFO, SIGNATURE, JSON, DONE or ERROR); PROGRESS may come before it. Answers to different requests may overtake
- * each other. Integers big endian; one encoding per value; a decoder refuses trailing bytes.
+ * each other. An ERROR of seq 0 is about the connection (user not admitted, too many clients): the daemon closes it, clients
+ * choose other numbers. Integers big endian; one encoding per value; a decoder refuses trailing bytes.
  *
  * A connection on which the splitter reports an error is closed: after a broken frame nothing can be trusted.
  *

@@ -3,7 +3,7 @@
  * For tests of the plugin alone. It has no mesh, no threshold and no policy but the few lines below; never installed.
  *
  *	fake_daemon --key key.pem --name web --socket PATH|@NAME [--socket ...] [--log FILE] [--stub FILE]
- *	            [--mode sign|hang|refuse|garbage|hangup|badsig|drip] [--delay MS] [--allow-digest]
+ *	            [--mode sign|hang|refuse|garbage|hangup|badsig|drip|closed] [--delay MS] [--allow-digest]
  *
  * Writes a line per request to the log: "KEY point ok", "SIGN tls13-server 130 ok uid=0". Ends by SIGTERM. */
 #include "config.h"
@@ -32,8 +32,8 @@
 #define MAX_LISTEN 4
 #define INPUT (KM_RPC_MAX_TO_DAEMON + 4)
 
-enum mode { SIGN, HANG, REFUSE, GARBAGE, HANGUP, BADSIG, DRIP };
-static const char *const mode_names[] = { "sign", "hang", "refuse", "garbage", "hangup", "badsig", "drip" };
+enum mode { SIGN, HANG, REFUSE, GARBAGE, HANGUP, BADSIG, DRIP, CLOSED };
+static const char *const mode_names[] = { "sign", "hang", "refuse", "garbage", "hangup", "badsig", "drip", "closed" };
 
 static struct {
 	gnutls_privkey_t key;
@@ -293,6 +293,18 @@ static void drop(struct client *c)
 	c->fd = -1;
 }
 
+/* As keymeshd does with a user it does not admit. */
+static void turn_away(int fd)
+{
+	struct km_buf b;
+
+	km_buf_init(&b);
+	if (km_rpc_encode_error(&b, 0, KM_E_RIGHTS, "this user is not in listen.users") != KM_OK || send(fd, b.data, b.len, MSG_NOSIGNAL) < 0)
+		fprintf(fake.log, "TURNED AWAY unheard\n");
+	km_buf_clear(&b);
+	close(fd);
+}
+
 static void welcome(int lfd)
 {
 	struct ucred cred = { 0 };
@@ -301,6 +313,10 @@ static void welcome(int lfd)
 
 	if (fd < 0)
 		return;
+	if (fake.mode == CLOSED) {
+		turn_away(fd);
+		return;
+	}
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		if (clients[i].fd < 0) {

@@ -2,7 +2,7 @@
 # What can go wrong behind the plugin: every way fails one handshake inside the deadline, with a line in the log, and recovers.
 . "$top_srcdir/tests/sys/lib.sh"
 need_program openssl gnutls-serv
-plan 36
+plan 39
 make_pair web
 CA=$T/web-cert.pem
 LOG=$T/gnutls-serv.log
@@ -51,6 +51,11 @@ with_daemon --mode hangup
 check "a daemon that hangs up: the handshake fails" failing_handshake
 check "inside the deadline" test "$MS" -lt 1500
 check "the log says so" grep -q 'keymeshd hung up' "$LOG"
+
+with_daemon --mode closed
+check "a daemon that does not admit this user: the handshake fails" failing_handshake
+check "at once" test "$MS" -lt 300
+check "the log has the daemon's words" grep -q 'keymeshd: this user is not in listen.users (KM_E_RIGHTS)' "$LOG"
 
 with_daemon --mode badsig
 nocheck "a wrong signature: the client refuses it" handshake_openssl "$PORT" "$CA"

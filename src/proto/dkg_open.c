@@ -56,6 +56,8 @@ void km_dkg_commitment(const struct km_dkg_group *g, unsigned i, const uint8_t *
 	km_hash_field(&h, g2_body + len - KM_DKG_BLIND, KM_DKG_BLIND);
 	km_hash_field(&h, g2_body + KM_HASH_SIZE, len - KM_HASH_SIZE - KM_DKG_BLIND);
 	km_hash_final(&h, out);
+	/* public before what it hides is */
+	km_declassify(out, KM_HASH_SIZE);
 }
 
 /* Commitments a G2 of this length holds: always T, except where an attack build lets more or fewer in. */

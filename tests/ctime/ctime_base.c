@@ -68,10 +68,25 @@ static void sealing(const struct km_curve *c)
 	(void)err;
 }
 
+static void identity(const struct km_curve *c)
+{
+	uint8_t priv[32] = { 5 }, pub[32], sig[KM_SIG_SIZE];
+
+	(void)c;
+	km_ed25519_public(priv, pub);
+	ctime_taint(priv, sizeof(priv));
+	km_ed25519_sign(pub, priv, "message", 7, sig);
+	ctime_is_secret(sig, sizeof(sig));
+	km_declassify(sig, sizeof(sig));
+	if (km_ed25519_verify(pub, "message", 7, sig))
+		ctime_fail();
+}
+
 const struct ctime_case ctime_base[] = {
 	{ "km_equal_ct", equal, 0 },
 	{ "km_rng", stream, 0 },
 	{ "km_hash, km_hmac, km_kdf", hashing, 0 },
 	{ "km_aead", sealing, 0 },
+	{ "km_ed25519_sign", identity, 0 },
 	{ NULL, NULL, 0 },
 };

@@ -157,9 +157,12 @@ km_apt() {
 	"$km_tool" -o Debug::NoLocking=true -o APT::Sandbox::User="$(id -un)" $KM_APT_LISTS "$@"
 }
 
-# Names of the packages that these need and this machine lacks.
-km_missing_packages() {
-	km_apt apt-get -s install --no-install-recommends "$@" 2>/dev/null | awk '/^Inst / { print $2 }'
+# These packages, also if installed (so that their files are in one place), and those they need and this machine lacks.
+km_wanted_packages() {
+	{
+		printf '%s\n' "$@"
+		km_apt apt-get -s install --no-install-recommends "$@" 2>/dev/null | awk '/^Inst / { print $2 }'
+	} | sort -u
 }
 
 # A machine without package lists gets lists of its own in the cache; the machine's are left alone.
@@ -184,14 +187,9 @@ unpack_deb() {
 		rm -rf "$DEB_ROOT.new"
 		mkdir -p "$DEB_ROOT.new/debs" || exit 1
 		KM_APT_LISTS=
-		km_names=$(km_missing_packages "$@")
-		if [ -z "$km_names" ] || ! km_download "$DEB_ROOT.new/debs" $km_names; then
-			dpkg -s "$@" >/dev/null 2>&1 || {
-				km_private_lists
-				km_names=$(km_missing_packages "$@")
-				[ -n "$km_names" ] && km_download "$DEB_ROOT.new/debs" $km_names || exit 1
-			}
-		fi
+		km_download "$DEB_ROOT.new/debs" $(km_wanted_packages "$@") || {
+			km_private_lists && km_download "$DEB_ROOT.new/debs" $(km_wanted_packages "$@")
+		} || exit 1
 		for km_deb in "$DEB_ROOT.new"/debs/*.deb; do
 			[ -f "$km_deb" ] || continue
 			dpkg-deb -x "$km_deb" "$DEB_ROOT.new" || exit 1

@@ -27,7 +27,6 @@
 	X(km_rule_fresh_sid, "B14", "a sid needs a fresh nonce of every participant")                      \
 	X(km_rule_channel_sender, "B19", "the sender field is the channel's identity")                     \
 	X(km_rule_same_roster, "B20", "a run with another roster is refused and blames nobody")            \
-	X(km_rule_request_mac, "B25", "each signer checks the frontend's authenticator itself")            \
 	X(km_rule_request_fresh, "B25", "a request is not older than the clock tolerance")                 \
 	X(km_rule_presig_owner, "B25", "only the owner spends a presignature")                             \
 	X(km_rule_spends, "B25", "presignatures that one request may cost a signer")                       \
@@ -36,6 +35,9 @@
 	X(km_rule_link_scores, "A24", "lateness scores links, never peers")                                \
 	X(km_rule_run_slots, "A26", "one run per initiator, a slot for unscored links, back-off")          \
 	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")                     \
+	X(km_rule_wipe_before_pass, "A3", "what could be opened is wiped before PASS is signed")            \
+	X(km_rule_barrier, "A3", "no C4 before PASS of every participant")                                 \
+	X(km_rule_content_digest, "A22", "digests are over the content, not the signature")                \
 	X(km_rule_dkg_e_proof, "A4", "proof of knowledge of e with every E")                               \
 	X(km_rule_dealer_view, "A16", "a complaint is judged in the dealer's view")                        \
 	X(km_rule_echo, "B9", "a round whose messages name another view than ours ends the run")           \

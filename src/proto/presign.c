@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "presign_impl.h"
+#include "../base/rules.h"
 #include "../base/secret.h"
 
 /* ---- shapes */
@@ -164,10 +165,31 @@ static uint32_t differing(const struct km_presign *s, unsigned round, uint32_t i
 {
 	uint32_t set = 0;
 
+	if (!KM_RULE(km_rule_echo))
+		return 0;
 	for (unsigned j = km_set_next(in, 0); j; j = km_set_next(in, j))
 		if (memcmp(km_presign_body(s, round, j), head, len) != 0)
 			set |= km_set_bit(j);
 	return set;
+}
+
+/* BARRIER: here PASS of every participant is in. WHY: opening shows v, C4 shows x - v (A3). */
+static int send_c4(struct km_presign *s, struct km_outs *outs)
+{
+	int err;
+
+	if (KM_RULE(km_rule_barrier) && differing(s, KM_PRESIGN_PASS, s->m->participants, s->oklist_hash, KM_HASH_SIZE))
+		return drop(s, KM_E_MISMATCH, 0, outs);
+	err = km_bind_epsilon(s, s->table_hash, s->x_i);
+	if (!err)
+		err = km_presign_room(s, KM_PRESIGN_C4);
+	if (err)
+		return err;
+	km_secret_wipe(s->x_i);
+	memcpy(s->body, s->oklist_hash, KM_HASH_SIZE);
+	for (unsigned o = 0; o < s->own; o++)
+		km_scalar_encode(s->curve, s->body + KM_HASH_SIZE + o * s->ss, &s->epsilon[o]);
+	return send_body(s, KM_PRESIGN_C4, outs);
 }
 
 static int send_pass(struct km_presign *s, struct km_outs *outs)
@@ -180,7 +202,8 @@ static int send_pass(struct km_presign *s, struct km_outs *outs)
 	if (differing(s, KM_PRESIGN_OK, s->m->participants, list, len))
 		return drop(s, KM_E_MISMATCH, 0, outs);
 	/* WHY before PASS: after PASS others release x - v; whoever could still open v would give x away (A3, A14). */
-	wipe_early(s);
+	if (KM_RULE(km_rule_wipe_before_pass))
+		wipe_early(s);
 	km_hash_init(&h, "oklist");
 	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
 	km_hash_field(&h, list, len);
@@ -189,26 +212,8 @@ static int send_pass(struct km_presign *s, struct km_outs *outs)
 	if (err)
 		return err;
 	memcpy(s->body, s->oklist_hash, KM_HASH_SIZE);
-	return send_body(s, KM_PRESIGN_PASS, outs);
-}
-
-/* BARRIER: here PASS of every participant is in. WHY: opening shows v, C4 shows x - v (A3). */
-static int send_c4(struct km_presign *s, struct km_outs *outs)
-{
-	int err;
-
-	if (differing(s, KM_PRESIGN_PASS, s->m->participants, s->oklist_hash, KM_HASH_SIZE))
-		return drop(s, KM_E_MISMATCH, 0, outs);
-	err = km_bind_epsilon(s, s->table_hash, s->x_i);
-	if (!err)
-		err = km_presign_room(s, KM_PRESIGN_C4);
-	if (err)
-		return err;
-	km_secret_wipe(s->x_i);
-	memcpy(s->body, s->oklist_hash, KM_HASH_SIZE);
-	for (unsigned o = 0; o < s->own; o++)
-		km_scalar_encode(s->curve, s->body + KM_HASH_SIZE + o * s->ss, &s->epsilon[o]);
-	return send_body(s, KM_PRESIGN_C4, outs);
+	err = send_body(s, KM_PRESIGN_PASS, outs);
+	return err || KM_RULE(km_rule_barrier) ? err : send_c4(s, outs);
 }
 
 /* ---- jobs */
@@ -329,7 +334,7 @@ static int round_done_op(struct km_machine *m, unsigned round, struct km_outs *o
 	case KM_PRESIGN_OK:
 		return send_pass(s, outs);
 	case KM_PRESIGN_PASS:
-		return send_c4(s, outs);
+		return KM_RULE(km_rule_barrier) ? send_c4(s, outs) : KM_OK;
 	}
 	return bind_job(s, m->participants, outs);
 }

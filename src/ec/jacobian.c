@@ -125,7 +125,8 @@ KM_NOINLINE void double_4(const struct km_curve *c, mp_limb_t *r, const mp_limb_
 	double_n(c, r, a, 4);
 }
 
-KM_NOINLINE void add_affine_4(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *bx, const mp_limb_t *by)
+KM_NOINLINE void add_affine_4(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *bx,
+			      const mp_limb_t *by)
 {
 	add_affine_n(c, r, a, bx, by, 4);
 }

@@ -56,7 +56,8 @@ static int term_is_live(const struct km_curve *c, const struct km_scalar *k, con
 }
 
 /* All terms that count, with one inversion for the points that are not affine yet. */
-static int terms_init(struct msm_terms *t, const struct km_curve *c, const struct km_scalar *k, const struct km_point *p, size_t n)
+static int terms_init(struct msm_terms *t, const struct km_curve *c, const struct km_scalar *k, const struct km_point *p,
+		      size_t n)
 {
 	mp_limb_t inv[KM_LIMBS_MAX], zi[KM_LIMBS_MAX], x[KM_LIMBS_MAX], y[KM_LIMBS_MAX];
 	unsigned l = c->n;

@@ -6,7 +6,8 @@
 
 /* r = sum_i k[i] * p[i], n >= 0 (0 gives the identity). Short scalars (128-bit randomisers) cost about half: windows
  * above the top bit of a scalar are skipped. KM_E_NOMEM. */
-int km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p, size_t n) KM_MUST;
+int km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p,
+	       size_t n) KM_MUST;
 
 /* An accumulator for batch checks: collect terms, then ask if their sum is the identity. Terms on the generator are
  * merged into one. Owns its arrays. */

@@ -164,7 +164,8 @@ static void signed_digits(const struct msm_terms *t, const struct pippenger *s, 
 }
 
 /* Sorts the points of windows first..first+group-1 into their buckets (counting sort), with their signs. */
-KM_INLINE void fill_buckets(const struct msm_terms *t, const struct pippenger *s, unsigned first, unsigned group, const unsigned n)
+KM_INLINE void fill_buckets(const struct msm_terms *t, const struct pippenger *s, unsigned first, unsigned group,
+			    const unsigned n)
 {
 	static const mp_limb_t zero[KM_LIMBS_MAX];
 	unsigned nb = buckets(s);

@@ -13,7 +13,8 @@ void km_shamir_lagrange(const struct km_curve *c, struct km_scalar *r, uint32_t 
 /* out[0..n-1] for the n members of the set in ascending order. */
 void km_shamir_lagrange_all(const struct km_curve *c, struct km_scalar *out, uint32_t set, uint32_t x0);
 /* r = sum_l x^l C[l], l = 0..degree: the share's public point by Feldman's commitments. */
-int km_feldman_eval_var(const struct km_curve *c, struct km_point *r, const struct km_point *commit, unsigned degree, uint32_t x) KM_MUST;
+int km_feldman_eval_var(const struct km_curve *c, struct km_point *r, const struct km_point *commit, unsigned degree,
+			uint32_t x) KM_MUST;
 /* KM_OK if the public values v (n of them, ascending members of set) lie on a polynomial of at most this degree, else
  * KM_E_VERIFY. n <= degree+1 is always KM_OK. */
 int km_shamir_degree_check(const struct km_curve *c, const struct km_scalar *v, uint32_t set, unsigned degree) KM_MUST;

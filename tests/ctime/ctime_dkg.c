@@ -1,4 +1,5 @@
-/* ctime_dkg.c: whole key generations. The seeds of all participants and the keys they sign messages with are secret from the start. */
+/* ctime_dkg.c: whole key generations. The seeds of all participants and the keys they sign messages with are secret from the
+ * start. */
 #include "ctime.h"
 #include "../lib/dkg_help.h"
 

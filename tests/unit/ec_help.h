@@ -78,7 +78,8 @@ EC_UNUSED static void ec_minus(const struct km_curve *c, struct km_scalar *r, ui
 }
 
 /* kP by nothing but complete additions. */
-EC_UNUSED static void ec_mul_slow(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p)
+EC_UNUSED static void ec_mul_slow(const struct km_curve *c, struct km_point *r, const struct km_scalar *k,
+				  const struct km_point *p)
 {
 	struct km_point acc;
 

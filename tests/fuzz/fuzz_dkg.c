@@ -1,6 +1,7 @@
 /* What a corrupt participant of a key generation can say, with its signature under it: evidence, complaints, openings, and any
  * message to a running machine. Whatever the bytes, no honest peer is convicted.
  *
+ * Under libFuzzer: -detect_leaks=0, for the runs kept over all inputs live in the arena, where LeakSanitizer does not look.
  * Input: kind | run | bytes. Three peers, T = 2; peer 2 is the corrupt one, and its key signs what the input says. */
 #include "fuzz.h"
 #include "tests/lib/dkg_help.h"
@@ -49,6 +50,12 @@ static void corrupt_3(struct km_machine *m, struct km_dkg_state *st, unsigned jo
 		st->g2[KM_HASH_SIZE] = 0;
 }
 
+static void clear(void)
+{
+	for (unsigned k = 0; k < RUNS; k++)
+		dkg_clear(&run[k]);
+}
+
 static void init(void)
 {
 	static const dkg_evil_fn corrupt[RUNS] = { corrupt_0, corrupt_1, corrupt_2, corrupt_3 };
@@ -57,6 +64,7 @@ static void init(void)
 	if (done)
 		return;
 	done = 1;
+	(void)atexit(clear);
 	for (unsigned k = 0; k < RUNS; k++) {
 		dkg_init(&run[k], 500 + k, 7, 2);
 		dkg_corrupt(&run[k], EVIL, corrupt[k], NULL);

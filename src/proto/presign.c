@@ -405,6 +405,16 @@ static const struct km_machine_ops presign_ops = {
 	.destroy = destroy_op,
 };
 
+/* WHY: with another share than the table says, our own epsilon would convict us. */
+static int share_ok(const struct km_presign_params *p)
+{
+	struct km_point x;
+
+	km_point_mul_g(p->table->curve, &x, p->x_i);
+	km_point_declassify(&x);
+	return km_point_equal_var(p->table->curve, &x, &p->table->xi[p->machine.self]);
+}
+
 static int params_ok(const struct km_presign_params *p)
 {
 	const struct km_machine_params *mp = &p->machine;
@@ -417,7 +427,7 @@ static int params_ok(const struct km_presign_params *p)
 		if (km_set_size(p->rows[l].quorum) != p->table->threshold || (p->rows[l].quorum & ~mp->participants) ||
 		    !km_set_has(p->rows[l].quorum, p->rows[l].owner))
 			return 0;
-	return 1;
+	return share_ok(p);
 }
 
 /* Who is in which index, at which place, with which Lagrange coefficient: each distinct quorum is computed once. */

@@ -438,6 +438,7 @@ static void test_params(void **state)
 	REFUSED(q.machine.participants = SET(4));                    /* fewer than 2T-1 */
 	REFUSED(q.machine.participants = SET(4) | km_set_bit(9));    /* not a member */
 	REFUSED(q.machine.self = 6);
+	REFUSED(q.x_i = &d.share[2]);                                /* not the share the table names */
 	REFUSED(q.batch = 0);
 	REFUSED(q.batch = KM_MAX_BATCH + 1);
 	REFUSED(q.rows = &bad; bad.quorum = 3);                      /* not T members */

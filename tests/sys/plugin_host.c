@@ -2,7 +2,7 @@
  *
  *	plugin_host STUB.pem CERT.pem OTHER-CERT.pem [allow-digest]
  *
- * Speaks TAP. Linked with GnuTLS only: it knows nothing of the plugin. */
+ * With allow-digest it expects KEYMESH_LOG=auto too. Speaks TAP. Linked with GnuTLS only: it knows nothing of the plugin. */
 #include "config.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -411,6 +411,29 @@ static void test_sockets(void)
 	ok(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0, "none is left open in a child");
 }
 
+/* A server closes its stderr, and a client's socket gets the number: no line of ours may go there. (KEYMESH_LOG=auto) */
+static void test_stderr_taken_by_a_client(void)
+{
+	gnutls_privkey_t key = load(&stub);
+	gnutls_datum_t seven = { (unsigned char *)(uintptr_t)"7 bytes", 7 }, six = { seven.data, 6 };
+	int pair[2], saved = dup(2);
+	char got[200];
+	ssize_t n;
+
+	if (saved < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || dup2(pair[0], 2) < 0)
+		die("socketpair");
+	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA256, &seven) < 0, "something is refused and logged");
+	n = recv(pair[1], got, sizeof(got), MSG_DONTWAIT);
+	ok(n < 0, "not to a socket that has come in the place of stderr");
+	if (dup2(saved, 2) < 0)
+		die("dup2");
+	close(saved);
+	close(pair[0]);
+	close(pair[1]);
+	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA256, &six) < 0, "and again with the first stderr");
+	gnutls_privkey_deinit(key);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4 || gnutls_load_file(argv[1], &stub) < 0 || gnutls_load_file(argv[2], &cert) < 0 || gnutls_load_file(argv[3], &other_cert) < 0)
@@ -418,7 +441,9 @@ int main(int argc, char **argv)
 	digest_allowed = argc > 4;
 	if (gnutls_pubkey_init(&cert_pub) < 0 || gnutls_pubkey_import_x509_raw(cert_pub, &cert, GNUTLS_X509_FMT_PEM, 0) < 0)
 		die("the certificate does not load");
-	printf("1..%d\n", 39);
+	printf("1..%d\n", digest_allowed ? 42 : 39);
+	if (digest_allowed)
+		test_stderr_taken_by_a_client();
 	test_pairs();    /* first: its lines must be in the log before the rate limit begins */
 	test_contents();
 	test_hash_only();

@@ -3,6 +3,7 @@
 #include "node/wire.h"
 
 #include <string.h>
+#include "base/context.h"
 #include "base/hash.h"
 #include "base/rules.h"
 #include "node/wire_impl.h"
@@ -33,7 +34,8 @@ static void req_get(struct km_reader *r, struct km_req *out)
 	out->len = (uint32_t)len;
 	if (out->version != KM_REQ_VERSION)
 		km_reader_fail(r, KM_E_VERSION);
-	if (out->frontend < 1 || out->frontend > KM_MAX_FRONTENDS || !len)
+	/* nobody's request is a canary, and only that */
+	if ((out->frontend < 1 && out->context != KM_CTX_CANARY) || out->frontend > KM_MAX_FRONTENDS || !len)
 		km_reader_fail(r, KM_E_RANGE);
 }
 

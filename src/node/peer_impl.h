@@ -1,0 +1,469 @@
+/* peer_impl.h: the inside of a peer, shared by its files only.
+ *
+ *	peer.c      life, dispatch of events, deadline          links.c     HELLO, HEALTH, liveness, round trips, rosters
+ *	blame.c     scores of links, disputes, quarantine       session.c   PROPOSE, JOIN, REFUSE, the sid
+ *	run.c       runs: messages, jobs, STALL, RELAY, ABORT   keygen.c    from the operator's wish to a usable key
+ *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
+ *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
+ *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
+ *	status.c    what an operator sees
+ *
+ * Everything is decided by the seed and the events; loops go in ascending order of ids or in order of arrival. */
+#ifndef KM_NODE_PEER_IMPL_H
+#define KM_NODE_PEER_IMPL_H
+
+#include "idmap.h"
+#include "peer.h"
+#include "wire.h"
+#include "../base/rng.h"
+#include "../base/rules.h"
+#include "../proto/presign.h"
+
+/* ---- bounds and times */
+
+#define KM_RUN_SLOTS 8            /* presign runs at once; messages.md says 2: see run_slot_free in session.c */
+#define KM_RUN_LINGER 8           /* ended runs kept a while to answer STALL */
+#define KM_EARLY_JOINS 8          /* JOINs of one sender kept before their PROPOSE is here */
+#define KM_EARLY_ENVELOPE 65536   /* largest first-round message kept before the sid is known */
+#define KM_POOLS_MAX 128          /* pools (quorums) of one key */
+#define KM_WANTED_MAX 32          /* quorums kept filled */
+#define KM_HELD_PER_OWNER 4096    /* presignatures held of one key for one owner */
+#define KM_FLIGHT_MAX 4096        /* requests in work or just answered */
+#define KM_SPENDS_PER_REQUEST 8   /* presignatures a signer spends on one request id */
+#define KM_DKG_RESTARTS 4
+#define KM_CANARY_TRIES 64
+
+#define KM_HEALTH_US 1000000u
+#define KM_LIVE_US 3000000u
+#define KM_JOIN_US 2000000u
+#define KM_LINGER_US 3000000u
+#define KM_FLIGHT_LINGER_US 3000000u
+#define KM_FLIGHT_GIVEUP_US 2500000u
+#define KM_READY_WAIT_US 15000000u     /* own presignatures that a member never reported READY go */
+#define KM_RECORD_US 120000000u
+#define KM_SCORE_HALF_US 600000000u
+#define KM_PROPOSE_CLOCK_MS 30000u
+#define KM_SHARE_TIMEOUT_MIN_US 50000u
+#define KM_RUN_PENALTY_MAX_US 60000000u
+
+#define KM_SCORE_UNIT 1024u       /* one missed deadline of a run */
+#define KM_SCORED 512u            /* a link from here on is suspected: one unit counts for ten minutes */
+
+enum km_purpose { KM_PURPOSE_DKG = 1, KM_PURPOSE_PRESIGN = 2 };
+enum km_engine { KM_ENGINE_NONE = 0, KM_ENGINE_MAJORITY = 1 };
+
+/* Why no JOIN; u8 in REFUSE beside a text. */
+enum km_refuse { KM_REFUSE_BUSY = 1, KM_REFUSE_CLOCK, KM_REFUSE_ROSTER, KM_REFUSE_KEY, KM_REFUSE_TABLE, KM_REFUSE_ROWS, KM_REFUSE_QUOTA,
+		 KM_REFUSE_QUARANTINE, KM_REFUSE_ENGINE };
+
+/* ---- other peers */
+
+struct km_bucket { uint64_t micro, at_us; };
+
+#define KM_OLD_INCARNATIONS 4
+
+struct km_link {
+	int live, have_incarnation, mismatch;
+	uint64_t heard_us;
+	uint8_t incarnation[KM_NONCE_SIZE];
+	uint8_t old[KM_OLD_INCARNATIONS][KM_NONCE_SIZE];  /* never accepted again: late frames of before a restart */
+	unsigned n_old;
+	uint64_t echo_us, echo_at_us;      /* its last sent_us, and when that came */
+	uint32_t rtt_us, share_us;         /* smoothed; 0 = unknown */
+	int64_t offset_ms;
+	int offset_warned;
+	unsigned n_tables;
+	uint8_t table[KM_HEALTH_MAX_TABLES][KM_HASH_SIZE];
+	uint64_t avoid_until_us;           /* late with a SHARE: not first choice for a while */
+	uint32_t avoid_us;
+	uint64_t roster_sent_us, roster_seen_us; /* 0 = never */
+	uint8_t roster_told[KM_HASH_SIZE]; /* the roster hash an operator was told about */
+	uint64_t refuse_until_us;          /* after a failed run of its own */
+	uint64_t propose_tokens, propose_at_us;
+	struct km_bucket spend;            /* second and further presignatures on one request: counts against the owner */
+	uint64_t relay_tokens, relay_at_us; /* answers to its STALLs */
+};
+
+/* ---- keys and presignatures */
+
+struct km_lot;
+
+struct km_held {
+	uint8_t id[KM_HASH_SIZE];          /* first: the key of the map */
+	struct km_presig *ps;
+	struct km_key *key;
+	struct km_lot *lot;
+	struct km_pool *pool;              /* own ones only */
+	int ready;                         /* own: in the pool's list */
+	struct km_held *next, *prev;       /* in the pool */
+	struct km_held *lot_next, *lot_prev;
+};
+
+struct km_pool {
+	uint32_t quorum;
+	unsigned ready, waiting;
+	struct km_held *head, *tail;       /* ready ones, oldest first */
+};
+
+/* What one run gave. */
+struct km_lot {
+	uint8_t sid[KM_HASH_SIZE];
+	uint32_t participants, ready;      /* who reported READY, self included */
+	uint64_t made_us;
+	unsigned ready_sent;               /* READY is said again, as a message may be lost */
+	struct km_held *helds;
+	struct km_lot *next;               /* oldest first */
+};
+
+struct km_key {
+	struct km_share *share;            /* arena */
+	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
+	uint32_t stored;                   /* members whose STORED is in (candidates) */
+	uint64_t say_at_us;                /* candidates: own STORED again */
+	struct km_pool pool[KM_POOLS_MAX];
+	unsigned n_pools;
+	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
+	uint32_t *canaries;                /* quorums that signed their canary here */
+	size_t n_canaries, cap_canaries;
+	struct km_key *next;
+};
+
+/* ---- runs */
+
+enum km_run_state { KM_RUN_JOINING = 1, KM_RUN_ACTIVE, KM_RUN_LINGERS, KM_RUN_DYING };
+
+struct km_proposal {
+	uint8_t purpose, engine;
+	uint8_t hash[KM_HASH_SIZE];        /* table (presign) or roster (dkg) */
+	uint32_t participants;
+	uint16_t batch;
+	uint64_t time_ms;
+	uint8_t incarnation[KM_NONCE_SIZE], nonce[KM_NONCE_SIZE];
+	char name[KM_MAX_NAME + 1];        /* dkg */
+	uint8_t threshold, curve;
+};
+
+struct km_run {
+	enum km_run_state state;
+	uint64_t id;
+	uint8_t initiator;
+	uint8_t proposal_id[KM_HASH_SIZE];
+	struct km_proposal prop;
+	struct km_presign_row *rows;
+	struct km_key *key;                /* presign */
+	uint32_t joined;
+	uint8_t join_digest[KM_MAX_PEERS + 1][KM_HASH_SIZE];
+	uint8_t sid[KM_HASH_SIZE];
+	struct km_machine *m;
+	uint64_t since_us, until_us;       /* until: of JOINING and LINGERS */
+	uint32_t ready;                    /* READY that came before our own end */
+	uint32_t convicted;                /* by this run */
+	unsigned stalled_round;            /* the round stall_at_us is of */
+	uint64_t stall_at_us;
+	uint64_t persist_token;
+	int persist_code;
+	struct km_run *next;               /* in order of their making */
+};
+
+struct km_early {
+	uint8_t *raw;
+	size_t len;
+	int secret;
+	uint64_t at_us;
+	struct km_early *next;
+};
+
+struct km_early_join {
+	uint8_t raw[KM_MSG_HEAD + KM_HASH_SIZE + 2 * KM_NONCE_SIZE];
+	uint64_t at_us;
+};
+
+/* ---- key generation, as its initiator sees it */
+
+enum km_keygen_state { KM_KEYGEN_IDLE = 0, KM_KEYGEN_WAIT_PEERS, KM_KEYGEN_RUN, KM_KEYGEN_CANARY };
+
+struct km_keygen {
+	enum km_keygen_state state;
+	uint64_t token;                    /* 0: the client went away */
+	char name[KM_MAX_NAME + 1];
+	uint8_t threshold, curve;
+	uint32_t left_out;                 /* silent or convicted in an earlier attempt */
+	unsigned attempts;
+	uint64_t run_id;
+	uint64_t until_us, next_try_us;
+	unsigned told_round;
+	struct km_key *key;
+	int flying;                        /* a canary is on its way */
+	uint32_t uncovered;                /* members no canary has shown yet */
+	uint32_t tried[KM_CANARY_TRIES];
+	unsigned n_tried;
+};
+
+/* ---- requests */
+
+struct km_fe {
+	const struct km_frontend_entry *entry;
+	uint8_t *key;                      /* arena, KM_MAC_SIZE */
+	struct km_bucket *rate;            /* by index of the policy; made when first needed */
+};
+
+struct km_record {
+	uint8_t presig_id[KM_HASH_SIZE];   /* first: the key of the map */
+	uint8_t request_id[KM_HASH_SIZE];
+	uint64_t at_us;
+	uint8_t context, owner, scalar_size;
+	uint8_t s[KM_SCALAR_MAX], m[KM_SCALAR_MAX];
+	const struct km_curve *curve;
+	struct km_point rr;
+	struct km_spend *spend;
+	struct km_record *next;
+};
+
+struct km_spend {
+	uint8_t request_id[KM_HASH_SIZE];  /* first: the key of the map */
+	unsigned n;                        /* presignatures it has cost here */
+	unsigned records;                  /* that still name it */
+};
+
+enum km_flight_state { KM_FLIGHT_WORKING = 1, KM_FLIGHT_DONE };
+
+struct km_flight {
+	uint8_t request_id[KM_HASH_SIZE];  /* first: the key of the map */
+	enum km_flight_state state;
+	struct km_req req;                 /* data: behind this struct */
+	struct km_req_macs macs;
+	struct km_key *key;
+	int canary;
+	struct km_sign_input in;
+	struct km_sign_nonce nonce;
+	struct km_presig *ps;              /* of the present attempt, or of the answer */
+	struct km_lot *lot;                /* to be compared only: it may be gone */
+	uint32_t missing, excluded, suspects;
+	struct km_scalar share[KM_MAX_PEERS]; /* by position in the quorum */
+	int owed;                          /* SIGNs are out, own share not yet computed */
+	uint64_t started_us, attempt_us, until_us;
+	unsigned attempts;
+	unsigned refusals;
+	uint8_t last_status;
+	int checked;                       /* BADSIG of this answer was looked into */
+	struct km_reply reply;
+	struct km_flight *next, *prev;     /* among the working or the done ones, oldest first */
+	struct km_flight *owed_next;
+};
+
+struct km_flights {
+	struct km_flight *head, *tail;
+};
+
+/* ---- the peer */
+
+enum km_drop_reason { KM_DROP_GARBAGE, KM_DROP_SENDER, KM_DROP_STALE, KM_DROP_SIGNATURE, KM_DROP_UNKNOWN_SENDER, KM_DROP_LIMIT, KM_DROP_REASONS };
+
+struct km_peer {
+	const struct km_settings *s;
+	uint8_t self;
+	uint8_t idkeys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
+	struct km_rng *rng;                /* arena */
+	uint8_t incarnation[KM_NONCE_SIZE];
+	int started, stopped;
+	struct km_time now;
+	struct km_effects *fx;             /* of the step being taken */
+	uint64_t wake_us;                  /* when anything wants a TICK */
+	uint64_t next_token;
+
+	struct km_link link[KM_MAX_PEERS + 1];
+	uint64_t next_health_us, decay_at_us;
+	uint32_t score[KM_MAX_PEERS + 1][KM_MAX_PEERS + 1];
+	uint32_t scored[KM_MAX_PEERS + 1]; /* by peer: ends of its suspected links */
+	uint32_t disputed;                 /* with us: in no quorum of ours */
+	uint32_t quarantined;
+
+	struct km_key *keys;
+	struct km_idmap presigs;           /* of km_held */
+	struct km_lot *lots, **lots_tail;
+	size_t n_held;
+
+	struct km_run *runs;
+	struct km_early *early[KM_MAX_PEERS + 1];
+	unsigned n_early[KM_MAX_PEERS + 1];
+	struct km_early_join early_join[KM_MAX_PEERS + 1][KM_EARLY_JOINS];
+	unsigned early_join_at[KM_MAX_PEERS + 1];
+	uint64_t refill_at_us, refill_not_before_us;
+	uint32_t refill_backoff_us;
+	unsigned refill_turn;
+	int refill_wanted;
+	struct km_keygen keygen;
+
+	struct km_fe *fes;                 /* [s->n_frontends] */
+	uint16_t fe_by_id[KM_MAX_FRONTENDS + 1]; /* index + 1, 0 = none */
+	struct km_idmap flights;
+	struct km_flights working, done;
+	struct km_flight *owed, **owed_tail; /* own shares to be computed once the SIGNs are on their way */
+	struct km_idmap records, spends;
+	struct km_record *record_head, **record_tail;
+	size_t n_records;
+	struct km_buf scratch;             /* frames being made */
+
+	uint64_t n_aggregated, n_signed, n_presigned, n_runs_done, n_runs_dropped, n_refused, n_retries, n_convictions, n_disputes;
+	uint64_t dropped[KM_DROP_REASONS];
+};
+
+/* peer.c */
+static inline struct km_addr km_peer_addr(unsigned id) { return (struct km_addr){KM_ADDR_PEER, (uint16_t)id}; }
+/* Sends p->scratch's content (which is then reset) to one, or to all of a set but self. */
+void km_peer_send(struct km_peer *p, struct km_addr to);
+void km_peer_send_set(struct km_peer *p, uint32_t set);
+void km_peer_wake(struct km_peer *p, uint64_t at_us);
+void km_peer_drop_frame(struct km_peer *p, enum km_drop_reason why);
+void km_peer_persist(struct km_peer *p, const char *name, const void *data, size_t len, int secret, uint64_t token);
+const char *km_peer_name(const struct km_peer *p, unsigned id);
+/* "2 (bob), 4 (dave)" */
+void km_peer_names(const struct km_peer *p, uint32_t set, char *out, size_t size);
+uint64_t km_bucket_take(uint64_t *micro, uint64_t *at_us, uint64_t now_us, uint64_t rate, uint64_t burst) KM_MUST;
+
+/* links.c */
+void km_links_start(struct km_peer *p);
+void km_links_hello(struct km_peer *p, unsigned to);
+void km_links_on_hello(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_links_on_health(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_links_on_roster(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_links_down(struct km_peer *p, unsigned from);
+void km_links_tick(struct km_peer *p);
+void km_links_health_now(struct km_peer *p);
+uint32_t km_links_live(const struct km_peer *p);       /* self included */
+int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);
+
+/* blame.c */
+void km_blame_link(struct km_peer *p, unsigned a, unsigned b, uint32_t amount);
+void km_blame_set(struct km_peer *p, unsigned a, uint32_t set, uint32_t amount);
+unsigned km_blame_cost(const struct km_peer *p, uint32_t set);
+void km_blame_tick(struct km_peer *p);
+void km_blame_convict(struct km_peer *p, unsigned peer, int kind, const uint8_t *evidence, size_t len);
+void km_blame_dispute(struct km_peer *p, unsigned peer, int code, const uint8_t *digest, size_t len);
+int km_blame_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+/* Members of the table that may take part in a quorum or run with us now: live, with our keys, not quarantined or disputed. */
+uint32_t km_blame_usable(const struct km_peer *p, const struct km_table *t);
+#define KM_QUARANTINE_FILE "quarantine.state"
+
+/* session.c */
+int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key, struct km_run **out) KM_MUST;
+void km_session_on_setup(struct km_peer *p, unsigned from, const struct km_msg *msg);
+void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_session_early(struct km_peer *p, unsigned from, const struct km_msg *msg);
+struct km_early *km_session_early_take(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
+void km_session_early_free(struct km_early *e);
+void km_session_tick(struct km_peer *p);
+
+/* run.c */
+struct km_run *km_run_new(struct km_peer *p, unsigned initiator, const struct km_proposal *prop);
+int km_run_rows(struct km_run *run, const struct km_presign_row *rows) KM_MUST;
+struct km_run *km_run_by_id(struct km_peer *p, uint64_t id);
+struct km_run *km_run_by_sid(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
+struct km_run *km_run_by_proposal(struct km_peer *p, const uint8_t id[KM_HASH_SIZE]);
+/* Runs that still do something, of one initiator (0 = all) and purpose. */
+unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purpose);
+void km_run_begin(struct km_peer *p, struct km_run *run);
+void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len);
+void km_run_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_run_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_run_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_run_worked(struct km_peer *p, struct km_job *job);
+void km_run_persisted(struct km_peer *p, uint64_t token, int err);
+void km_run_tick(struct km_peer *p);
+/* Ends a run without result; tells the others when `tell`. waited = peers it waited for. */
+void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waited, int tell);
+void km_run_drop_with(struct km_peer *p, unsigned peer);   /* all that a peer takes part in */
+void km_run_resend(struct km_peer *p, unsigned to);        /* STORED, on a new channel */
+void km_run_free_all(struct km_peer *p);
+
+/* keygen.c */
+void km_keygen_request(struct km_peer *p, uint64_t token, const struct km_request *rq);
+void km_keygen_cancel(struct km_peer *p, uint64_t token);
+void km_keygen_refused(struct km_peer *p, struct km_run *run, unsigned by, unsigned code, const char *text);
+void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited);
+void km_keygen_progress(struct km_peer *p, struct km_run *run);
+void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *share, size_t len);
+void km_keygen_done(struct km_peer *p, struct km_run *run);
+void km_keygen_tick(struct km_peer *p);
+void km_keygen_say(struct km_peer *p, const char *text);
+void km_keygen_end(struct km_peer *p, int err, const char *text);
+int km_keygen_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+void km_keygen_stored(struct km_peer *p, unsigned from, const struct km_msg *msg);
+void km_keygen_say_stored(struct km_peer *p, unsigned to);
+struct km_key *km_key_find(struct km_peer *p, const uint8_t table[KM_HASH_SIZE]);
+struct km_key *km_key_by_id(struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE]);
+struct km_key *km_key_by_name(struct km_peer *p, const char *name);
+void km_key_free_all(struct km_peer *p);
+
+/* canary.c */
+void km_canary_plan(struct km_peer *p, struct km_key *key);
+void km_canary_tick(struct km_peer *p);
+void km_canary_result(struct km_peer *p, struct km_flight *f, int err, uint32_t culprits);
+/* The bytes of the canary of a quorum; and whether this peer still has to sign it (remembers that it did). */
+void km_canary_bytes(const struct km_key *key, uint32_t quorum, uint8_t out[KM_HASH_SIZE]);
+int km_canary_once(struct km_key *key, uint32_t quorum) KM_MUST;
+
+/* pool.c */
+void km_pool_init(struct km_peer *p, uint64_t mult);
+void km_pool_take_run(struct km_peer *p, struct km_run *run);
+void km_pool_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE]);
+void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member);
+void km_pool_tick(struct km_peer *p);
+void km_pool_burn_with(struct km_peer *p, unsigned peer);
+void km_pool_burn_all(struct km_peer *p);
+/* Takes it out of every list (and the map); the presignature is the caller's. */
+struct km_presig *km_pool_spend(struct km_peer *p, struct km_held *h);
+void km_pool_burn(struct km_peer *p, struct km_held *h);
+/* The best ready own presignature, NULL and why. */
+struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status);
+struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum);
+unsigned km_pool_ready(const struct km_key *key, uint32_t usable);   /* own ready ones whose members are all in the set */
+int km_pool_low(const struct km_peer *p, const struct km_pool *pool);
+
+/* refill.c */
+void km_refill_tick(struct km_peer *p);
+void km_refill_soon(struct km_peer *p, uint32_t delay_us);
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us);
+unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
+uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *t);
+
+/* admit.c */
+int km_admit_init(struct km_peer *p) KM_MUST;
+void km_admit_free(struct km_peer *p);
+/* Steps 2 to 6 of section 10 for a request; nothing changes. KM_STATUS_*. owner: who spends (self or the sender of a SIGN). */
+unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const uint8_t mac[KM_MAC_SIZE], unsigned owner,
+			  struct km_key **key);
+/* Steps 8 and on count: the spend, and the frontend's or the owner's rate. KM_E_NOMEM. */
+int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
+		   struct km_spend **spend) KM_MUST;
+void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
+int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *bytes, size_t len, struct km_scalar *m) KM_MUST;
+void km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t);
+
+void km_admit_on_ping(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
+void km_admit_on_table_ask(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
+
+/* signer.c */
+void km_signer_on_sign(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_signer_on_record_ask(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_signer_on_record(struct km_peer *p, unsigned from, const struct km_msg *msg);
+void km_signer_tick(struct km_peer *p);
+void km_signer_free(struct km_peer *p);
+/* Keeps what was signed; counts the spend. NULL without memory. */
+struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps, const struct km_sign_input *in,
+				   const struct km_sign_nonce *nonce, const struct km_scalar *s_i, const struct km_key *key);
+
+/* aggregate.c */
+void km_aggregate_on_req(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
+void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_aggregate_on_record(struct km_peer *p, struct km_flight *f, unsigned from, const struct km_msg *msg);
+void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
+void km_aggregate_down(struct km_peer *p, unsigned peer);
+void km_aggregate_owed(struct km_peer *p);
+void km_aggregate_tick(struct km_peer *p);
+void km_aggregate_free(struct km_peer *p);
+/* A canary: like a request, of nobody. KM_E_EMPTY and the like. */
+int km_aggregate_canary(struct km_peer *p, struct km_key *key, uint32_t quorum) KM_MUST;
+
+#endif

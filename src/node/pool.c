@@ -1,0 +1,363 @@
+/* pool.c: the presignatures a peer holds: its own by quorum, and those of others as a member. Memory only, never on disk.
+ *
+ * An own presignature is used only after every member of its quorum has said READY for its run: until then some member may
+ * never have finished. Members say it more than once, for a message may be lost. */
+#include "peer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define READY_TIMES 3
+/* Round trips are compared in powers of two, from this on: noise must not drain one pool. */
+#define RTT_CLASS_FIRST_US 512u
+
+void km_pool_init(struct km_peer *p, uint64_t mult)
+{
+	km_idmap_init(&p->presigs, offsetof(struct km_held, id), mult);
+	p->lots_tail = &p->lots;
+}
+
+/* ---- lists */
+
+static void list_out(struct km_held *h)
+{
+	struct km_pool *pool = h->pool;
+
+	if (!pool)
+		return;
+	if (!h->ready) {
+		pool->waiting--;
+		return;
+	}
+	if (h->prev)
+		h->prev->next = h->next;
+	else
+		pool->head = h->next;
+	if (h->next)
+		h->next->prev = h->prev;
+	else
+		pool->tail = h->prev;
+	pool->ready--;
+	h->ready = 0;
+}
+
+static void list_ready(struct km_held *h)
+{
+	struct km_pool *pool = h->pool;
+
+	h->ready = 1;
+	h->next = NULL;
+	h->prev = pool->tail;
+	if (pool->tail)
+		pool->tail->next = h;
+	else
+		pool->head = h;
+	pool->tail = h;
+	pool->ready++;
+	pool->waiting--;
+}
+
+struct km_presig *km_pool_spend(struct km_peer *p, struct km_held *h)
+{
+	struct km_presig *ps = h->ps;
+
+	km_idmap_remove(&p->presigs, h->id);
+	list_out(h);
+	if (h->lot_prev)
+		h->lot_prev->lot_next = h->lot_next;
+	else
+		h->lot->helds = h->lot_next;
+	if (h->lot_next)
+		h->lot_next->lot_prev = h->lot_prev;
+	h->key->held[ps->owner]--;
+	p->n_held--;
+	if (h->pool && km_pool_low(p, h->pool))
+		km_refill_soon(p, 1000);
+	free(h);
+	return ps;
+}
+
+void km_pool_burn(struct km_peer *p, struct km_held *h)
+{
+	km_presig_free(km_pool_spend(p, h));
+}
+
+static void burn_if(struct km_peer *p, struct km_lot *lot, uint32_t members, int own_waiting_only)
+{
+	for (struct km_held *h = lot->helds, *next; h; h = next) {
+		next = h->lot_next;
+		if (!(h->ps->quorum & members))
+			continue;
+		if (!own_waiting_only || (h->pool && !h->ready))
+			km_pool_burn(p, h);
+	}
+}
+
+void km_pool_burn_with(struct km_peer *p, unsigned peer)
+{
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next)
+		burn_if(p, lot, km_set_bit(peer), 0);
+}
+
+void km_pool_burn_all(struct km_peer *p)
+{
+	for (struct km_lot *lot; (lot = p->lots);) {
+		burn_if(p, lot, UINT32_MAX, 0);
+		p->lots = lot->next;
+		free(lot);
+	}
+	p->lots_tail = &p->lots;
+}
+
+struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum)
+{
+	struct km_pool *empty = NULL;
+
+	for (unsigned i = 0; i < key->n_pools; i++) {
+		struct km_pool *pool = &key->pool[i];
+
+		if (pool->quorum == quorum)
+			return pool;
+		if (!pool->ready && !pool->waiting)
+			empty = pool;
+	}
+	if (key->n_pools < KM_POOLS_MAX)
+		empty = &key->pool[key->n_pools++];
+	if (empty)
+		*empty = (struct km_pool){.quorum = quorum};
+	return empty;
+}
+
+int km_pool_low(const struct km_peer *p, const struct km_pool *pool)
+{
+	return pool->ready + pool->waiting < p->s->pool_low;
+}
+
+unsigned km_pool_ready(const struct km_key *key, uint32_t usable)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < key->n_pools; i++)
+		if (!(key->pool[i].quorum & ~usable))
+			n += key->pool[i].ready;
+	return n;
+}
+
+/* ---- what a run gave */
+
+static struct km_lot *lot_find(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE])
+{
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next)
+		if (memcmp(lot->sid, sid, KM_HASH_SIZE) == 0)
+			return lot;
+	return NULL;
+}
+
+static void lot_ready(struct km_peer *p, struct km_lot *lot, unsigned from)
+{
+	int more = 0;
+
+	if (km_set_has(lot->ready, from) || !km_set_has(lot->participants, from))
+		return;
+	lot->ready |= km_set_bit(from);
+	for (struct km_held *h = lot->helds; h; h = h->lot_next) {
+		if (h->pool && !h->ready && !(h->ps->quorum & ~lot->ready)) {
+			list_ready(h);
+			more = 1;
+		}
+	}
+	if (more)
+		km_peer_wake(p, p->now.mono_us); /* canaries may be waiting */
+}
+
+static void say_ready(struct km_peer *p, struct km_lot *lot)
+{
+	km_put_u8(&p->scratch, KM_FRAME_READY);
+	km_put_bytes(&p->scratch, lot->sid, KM_HASH_SIZE);
+	km_peer_send_set(p, lot->participants);
+	lot->ready_sent++;
+}
+
+static int hold(struct km_peer *p, struct km_key *key, struct km_lot *lot, struct km_presig *ps)
+{
+	struct km_held *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return KM_E_NOMEM;
+	ps->made_ms = p->now.mono_us / 1000;
+	memcpy(h->id, ps->id, KM_HASH_SIZE);
+	h->ps = ps;
+	h->key = key;
+	h->lot = lot;
+	if (ps->owner == p->self) {
+		h->pool = km_pool_get(key, ps->quorum);
+		if (!h->pool)
+			goto fail;
+	}
+	if (km_idmap_find(&p->presigs, h->id) || km_idmap_add(&p->presigs, h))
+		goto fail;
+	if (h->pool)
+		h->pool->waiting++;
+	h->lot_next = lot->helds;
+	if (lot->helds)
+		lot->helds->lot_prev = h;
+	lot->helds = h;
+	key->held[ps->owner]++;
+	p->n_held++;
+	return KM_OK;
+fail:
+	free(h);
+	return KM_E_NOMEM;
+}
+
+void km_pool_take_run(struct km_peer *p, struct km_run *run)
+{
+	struct km_lot *lot = calloc(1, sizeof(*lot));
+	struct km_presig **got = NULL;
+	size_t n = 0, kept = 0;
+
+	if (!lot || km_presign_take(run->m, &got, &n)) {
+		free(lot);
+		return;
+	}
+	memcpy(lot->sid, run->sid, KM_HASH_SIZE);
+	lot->participants = run->prop.participants;
+	lot->made_us = p->now.mono_us;
+	/* newest last: the list of a lot is built from its end */
+	for (size_t i = n; i-- > 0;) {
+		if ((got[i]->quorum & (p->quarantined | p->disputed)) || hold(p, run->key, lot, got[i]))
+			km_presig_free(got[i]);
+		else
+			kept++;
+	}
+	free(got);
+	p->n_presigned += kept;
+	*p->lots_tail = lot;
+	p->lots_tail = &lot->next;
+	lot_ready(p, lot, p->self);
+	for (unsigned i = km_set_next(run->ready, 0); i; i = km_set_next(run->ready, i))
+		lot_ready(p, lot, i);
+	say_ready(p, lot);
+	km_peer_wake(p, p->now.mono_us + 1000000u);
+	if (run->initiator == p->self) {
+		p->refill_backoff_us = 0;
+		km_refill_soon(p, 0);
+	}
+	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
+}
+
+void km_pool_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
+{
+	if (n != 1 + KM_HASH_SIZE) {
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+		return;
+	}
+	struct km_lot *lot = lot_find(p, d + 1);
+	if (lot) {
+		lot_ready(p, lot, from);
+		return;
+	}
+	struct km_run *run = km_run_by_sid(p, d + 1);
+	if (run && km_set_has(run->prop.participants, from))
+		run->ready |= km_set_bit(from);
+}
+
+/* A participant dropped the run: what we hold together of it is not complete there. */
+void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE])
+{
+	struct km_lot *lot = lot_find(p, sid);
+
+	if (lot && km_set_has(lot->participants, from) && !km_set_has(lot->ready, from))
+		burn_if(p, lot, km_set_bit(from), 0);
+}
+
+void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member)
+{
+	for (struct km_lot *l = p->lots; l; l = l->next)
+		if (l == lot)
+			burn_if(p, l, km_set_bit(member), 0);
+}
+
+/* ---- time */
+
+static int lot_is_old(const struct km_peer *p, const struct km_lot *lot)
+{
+	return p->now.mono_us - lot->made_us >= (uint64_t)p->s->presig_age_s * 1000000u;
+}
+
+void km_pool_tick(struct km_peer *p)
+{
+	for (struct km_lot **at = &p->lots, *lot; (lot = *at);) {
+		uint64_t age = p->now.mono_us - lot->made_us;
+
+		if (lot_is_old(p, lot))
+			burn_if(p, lot, UINT32_MAX, 0);
+		else if (age >= KM_READY_WAIT_US && lot->ready != lot->participants)
+			burn_if(p, lot, UINT32_MAX, 1);
+		if (!lot->helds) {
+			*at = lot->next;
+			if (!*at)
+				p->lots_tail = at;
+			free(lot);
+			continue;
+		}
+		if (lot->ready_sent < READY_TIMES && age >= (uint64_t)1000000u * lot->ready_sent * lot->ready_sent)
+			say_ready(p, lot);
+		if (lot->ready_sent < READY_TIMES)
+			km_peer_wake(p, lot->made_us + (uint64_t)1000000u * lot->ready_sent * lot->ready_sent);
+		if (age < KM_READY_WAIT_US)
+			km_peer_wake(p, lot->made_us + KM_READY_WAIT_US);
+		km_peer_wake(p, lot->made_us + (uint64_t)p->s->presig_age_s * 1000000u);
+		at = &lot->next;
+	}
+}
+
+/* ---- choice */
+
+static unsigned rtt_class(const struct km_peer *p, uint32_t quorum)
+{
+	uint32_t worst = 0;
+	unsigned class = 0;
+
+	for (unsigned i = km_set_next(quorum, 0); i; i = km_set_next(quorum, i))
+		if (i != p->self && p->link[i].rtt_us > worst)
+			worst = p->link[i].rtt_us;
+	for (uint32_t limit = RTT_CLASS_FIRST_US; limit <= worst && class < 20; limit *= 2)
+		class++;
+	return class;
+}
+
+static uint32_t avoided(const struct km_peer *p, uint32_t set)
+{
+	uint32_t out = 0;
+
+	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i))
+		if (p->link[i].avoid_until_us > p->now.mono_us)
+			out |= km_set_bit(i);
+	return out;
+}
+
+/* Cheapest in scored links and recent lateness, then fastest, then fullest. */
+struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status)
+{
+	uint32_t usable = km_blame_usable(p, &key->share->table) & ~excluded, late = avoided(p, usable);
+	struct km_pool *best = NULL;
+	unsigned best_cost = 0, best_class = 0;
+
+	*status = km_set_size(usable) < key->share->table.threshold ? KM_STATUS_NO_QUORUM : KM_STATUS_EMPTY;
+	for (unsigned i = 0; i < key->n_pools; i++) {
+		struct km_pool *pool = &key->pool[i];
+
+		/* heads are the oldest: what is over its age is left for the next tick to burn */
+		if (!pool->ready || (pool->quorum & ~usable) || lot_is_old(p, pool->head->lot))
+			continue;
+		unsigned cost = km_blame_cost(p, pool->quorum) + km_set_size(pool->quorum & late);
+		unsigned class = rtt_class(p, pool->quorum);
+		if (!best || cost < best_cost || (cost == best_cost && (class < best_class || (class == best_class && pool->ready > best->ready)))) {
+			best = pool;
+			best_cost = cost;
+			best_class = class;
+		}
+	}
+	return best ? best->head : NULL;
+}

@@ -1,0 +1,207 @@
+/* refill.c: keeps the own pools filled in the background: which quorums, how many, with whom.
+ *
+ * A run serves its initiator's own shortages only. Its participants are all live members that hold the epoch and are not
+ * suspected; the engine needs 2T-1 of them. */
+#include "peer_impl.h"
+
+#include <string.h>
+
+#define BACKOFF_MIN_US 100000u
+#define BACKOFF_MAX_US 10000000u
+#define IDLE_US 1000000u
+
+void km_refill_soon(struct km_peer *p, uint32_t delay_us)
+{
+	uint64_t at = p->now.mono_us + delay_us;
+
+	if (!p->refill_wanted || at < p->refill_at_us) {
+		p->refill_wanted = 1;
+		/* a failed run's pause holds in any case */
+		p->refill_at_us = at > p->refill_not_before_us ? at : p->refill_not_before_us;
+	}
+	km_peer_wake(p, p->refill_at_us);
+}
+
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us)
+{
+	uint64_t wait;
+
+	p->refill_backoff_us = p->refill_backoff_us ? 2 * p->refill_backoff_us : BACKOFF_MIN_US;
+	if (p->refill_backoff_us > BACKOFF_MAX_US)
+		p->refill_backoff_us = BACKOFF_MAX_US;
+	/* others refuse us for as long as the failed run lasted; jitter lets peers that collided part */
+	wait = lasted_us < KM_RUN_PENALTY_MAX_US ? lasted_us : KM_RUN_PENALTY_MAX_US;
+	wait += p->refill_backoff_us / 2 + km_rng_below(p->rng, p->refill_backoff_us);
+	p->refill_not_before_us = p->now.mono_us + wait;
+	p->refill_wanted = 0;
+	km_refill_soon(p, 0);
+}
+
+/* The next larger number with as many bits (Gosper). */
+static uint64_t next_subset(uint64_t v)
+{
+	uint64_t low = v & (~v + 1), up = v + low;
+
+	return up | (((v ^ up) / low) >> 2);
+}
+
+/* Spreads the low bits of v over the members of set. */
+static uint32_t pick(uint64_t v, const uint8_t *member, unsigned n)
+{
+	uint32_t out = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if ((v >> i) & 1)
+			out |= km_set_bit(member[i]);
+	return out;
+}
+
+static uint64_t binomial(unsigned n, unsigned k)
+{
+	uint64_t r = 1;
+
+	for (unsigned i = 1; i <= k; i++) {
+		r = r * (n - k + i) / i;
+		if (r > 1000000u)
+			return r;
+	}
+	return r;
+}
+
+/* Quorums with us to keep filled among the usable peers: all of them if they are few, else the windows of a ring: every other
+ * peer is in the same number of them. out has room for KM_WANTED_MAX. */
+unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out)
+{
+	uint8_t other[KM_MAX_PEERS];
+	unsigned n = 0, t = threshold - 1, count = 0;
+
+	for (unsigned i = km_set_next(usable, 0); i; i = km_set_next(usable, i))
+		if (i != p->self)
+			other[n++] = (uint8_t)i;
+	if (n < t)
+		return 0;
+	if (binomial(n, t) > KM_WANTED_MAX) {
+		for (unsigned at = 0; at < n && count < KM_WANTED_MAX; at++) {
+			out[count] = km_set_bit(p->self);
+			for (unsigned k = 0; k < t; k++)
+				out[count] |= km_set_bit(other[(at + k) % n]);
+			count++;
+		}
+		return count;
+	}
+	for (uint64_t v = ((uint64_t)1 << t) - 1; v < (uint64_t)1 << n; v = next_subset(v))
+		out[count++] = pick(v, other, n) | km_set_bit(p->self);
+	return count;
+}
+
+/* All usable members that hold the epoch; those with the most suspected links go first while 2T-1 remain. */
+uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *t)
+{
+	uint32_t usable = km_blame_usable(p, t), all = km_set_bit(p->self) & t->members, set;
+	unsigned need = 2 * t->threshold - 1;
+
+	for (unsigned i = km_set_next(usable, 0); i; i = km_set_next(usable, i))
+		if (i != p->self && km_links_has_table(p, i, t->hash))
+			all |= km_set_bit(i);
+	if (km_set_size(all) < need)
+		return 0;
+	for (set = all; km_blame_cost(p, set) && km_set_size(set) > need;) {
+		unsigned worst = 0, most = 0;
+
+		for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
+			unsigned links = km_set_size(p->scored[i] & set);
+			if (i != p->self && links > most) {
+				most = links;
+				worst = i;
+			}
+		}
+		if (!worst)
+			break;
+		set &= ~km_set_bit(worst);
+	}
+	/* DEVIATION: with a scored link left the other engine would be the choice; until it exists the run is tried with all */
+	return km_blame_cost(p, set) ? all : set;
+}
+
+/* Rows for the emptiest pools first, until the batch is full or every pool has its target. Returns the number of rows. */
+static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t participants, struct km_presign_row *rows)
+{
+	uint32_t wanted[KM_WANTED_MAX];
+	unsigned level[KM_WANTED_MAX];
+	unsigned n = km_refill_wanted(p, key->share->table.threshold, participants, wanted), count = 0, low = 0, clean = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		clean += km_blame_cost(p, wanted[i]) == 0;
+	for (unsigned i = 0; i < n; i++) {
+		const struct km_pool *pool = km_pool_get(key, wanted[i]);
+
+		level[i] = pool ? pool->ready + pool->waiting : UINT32_MAX;
+		if (clean && km_blame_cost(p, wanted[i]))
+			level[i] = UINT32_MAX; /* not while there are better ones */
+		low |= level[i] < p->s->pool_low;
+	}
+	if (!low)
+		return 0;
+	while (count < p->s->batch) {
+		unsigned best = 0;
+
+		for (unsigned i = 1; i < n; i++)
+			if (level[i] < level[best])
+				best = i;
+		if (level[best] >= p->s->pool_target)
+			break;
+		level[best]++;
+		rows[count++] = (struct km_presign_row){.owner = p->self, .quorum = wanted[best]};
+	}
+	return count;
+}
+
+static int refill_key(struct km_peer *p, struct km_key *key)
+{
+	const struct km_table *t = &key->share->table;
+	struct km_presign_row rows[KM_MAX_BATCH];
+	struct km_proposal prop = {.purpose = KM_PURPOSE_PRESIGN, .engine = KM_ENGINE_MAJORITY};
+	struct km_run *run;
+
+	if (!key->share->usable || !key->policy)
+		return 0;
+	prop.participants = km_refill_participants(p, t);
+	if (!prop.participants)
+		return 0;
+	prop.batch = (uint16_t)shortages(p, key, prop.participants, rows);
+	if (!prop.batch)
+		return 0;
+	memcpy(prop.hash, t->hash, KM_HASH_SIZE);
+	if (km_session_propose(p, &prop, rows, key, &run) && run)
+		km_run_drop(p, run, KM_E_NOMEM, 0, 1);
+	return 1;
+}
+
+void km_refill_tick(struct km_peer *p)
+{
+	if (!p->refill_wanted)
+		km_refill_soon(p, IDLE_US);
+	if (p->now.mono_us < p->refill_at_us) {
+		km_peer_wake(p, p->refill_at_us);
+		return;
+	}
+	p->refill_wanted = 0;
+	km_refill_soon(p, IDLE_US);
+	/* one run of ours at a time */
+	if (km_run_count(p, p->self, KM_PURPOSE_PRESIGN))
+		return;
+	unsigned n = 0, at;
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		n++;
+	/* keys take turns, so that a busy one does not starve the others */
+	for (unsigned i = 0; i < n; i++) {
+		struct km_key *key = p->keys;
+
+		for (at = (p->refill_turn + i) % n; at; at--)
+			key = key->next;
+		if (refill_key(p, key)) {
+			p->refill_turn = (p->refill_turn + i + 1) % n;
+			return;
+		}
+	}
+}

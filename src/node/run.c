@@ -1,0 +1,649 @@
+/* run.c: runs of the protocol machines inside a peer: their messages, jobs and deadlines, and the helpers against selective
+ * delivery. STALL says what is missing here, RELAY hands on broadcasts of others, ABORT says that we have dropped the run. */
+#include "peer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "../base/secret.h"
+
+#define STALL_FIRST_MS 1500
+#define STALL_AGAIN_US 1500000u
+#define RELAY_MAX 32
+#define RELAYS_A_SECOND 8
+#define SCORE_STALL (KM_SCORE_UNIT / 4)
+#define SCORE_NO_JOIN (KM_SCORED / 2)
+/* A key generation that waits for the last STORED is kept by its stored candidate; its run need not stay. */
+#define STORED_WAIT_US 15000000u
+#define DKG_STORED 6
+
+static uint64_t ms(const struct km_peer *p)
+{
+	return p->now.mono_us / 1000;
+}
+
+/* ---- the list */
+
+struct km_run *km_run_new(struct km_peer *p, unsigned initiator, const struct km_proposal *prop)
+{
+	struct km_run *run = calloc(1, sizeof(*run)), **tail;
+
+	if (!run)
+		return NULL;
+	run->state = KM_RUN_JOINING;
+	run->id = p->next_token++;
+	run->initiator = (uint8_t)initiator;
+	run->prop = *prop;
+	run->since_us = p->now.mono_us;
+	run->until_us = p->now.mono_us + KM_JOIN_US;
+	km_peer_wake(p, run->until_us);
+	for (tail = &p->runs; *tail; tail = &(*tail)->next)
+		;
+	*tail = run;
+	return run;
+}
+
+int km_run_rows(struct km_run *run, const struct km_presign_row *rows)
+{
+	run->rows = calloc(run->prop.batch, sizeof(*run->rows));
+	if (!run->rows)
+		return KM_E_NOMEM;
+	memcpy(run->rows, rows, run->prop.batch * sizeof(*run->rows));
+	return KM_OK;
+}
+
+struct km_run *km_run_by_id(struct km_peer *p, uint64_t id)
+{
+	for (struct km_run *run = p->runs; run; run = run->next)
+		if (run->id == id)
+			return run;
+	return NULL;
+}
+
+struct km_run *km_run_by_sid(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE])
+{
+	for (struct km_run *run = p->runs; run; run = run->next)
+		if ((run->state == KM_RUN_ACTIVE || run->state == KM_RUN_LINGERS) && memcmp(run->sid, sid, KM_HASH_SIZE) == 0)
+			return run;
+	return NULL;
+}
+
+struct km_run *km_run_by_proposal(struct km_peer *p, const uint8_t id[KM_HASH_SIZE])
+{
+	for (struct km_run *run = p->runs; run; run = run->next)
+		if (run->state != KM_RUN_DYING && memcmp(run->proposal_id, id, KM_HASH_SIZE) == 0)
+			return run;
+	return NULL;
+}
+
+unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purpose)
+{
+	unsigned n = 0;
+
+	for (const struct km_run *run = p->runs; run; run = run->next)
+		if ((run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE) && (!initiator || run->initiator == initiator) &&
+		    run->prop.purpose == purpose)
+			n++;
+	return n;
+}
+
+static void unlink_run(struct km_peer *p, struct km_run *run)
+{
+	for (struct km_run **at = &p->runs; *at; at = &(*at)->next) {
+		if (*at == run) {
+			*at = run->next;
+			break;
+		}
+	}
+	free(run->rows);
+	free(run);
+}
+
+/* Frees the run, or leaves it to wait for the job that is out. */
+static void discard(struct km_peer *p, struct km_run *run)
+{
+	int busy = run->m && run->m->busy;
+
+	km_machine_free(run->m);
+	if (busy)
+		run->state = KM_RUN_DYING;
+	else
+		unlink_run(p, run);
+}
+
+void km_run_free_all(struct km_peer *p)
+{
+	for (struct km_run *run = p->runs, *next; run; run = next) {
+		next = run->next;
+		/* at the very end (not stopped, but freed) nobody brings jobs back any more */
+		if (!p->fx && run->m)
+			run->m->busy = 0;
+		if (run->state != KM_RUN_DYING || !p->fx)
+			discard(p, run);
+	}
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++) {
+		for (struct km_early *e; (e = p->early[i]);) {
+			p->early[i] = e->next;
+			km_session_early_free(e);
+		}
+		p->n_early[i] = 0;
+	}
+}
+
+/* ---- endings */
+
+static void send_abort(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], int code, uint32_t waited, uint32_t to)
+{
+	km_put_u8(&p->scratch, KM_FRAME_ABORT);
+	km_put_bytes(&p->scratch, id, KM_HASH_SIZE);
+	km_put_u8(&p->scratch, (uint8_t)-code);
+	km_put_u32(&p->scratch, waited);
+	km_peer_send_set(p, to);
+}
+
+static void log_drop(struct km_peer *p, const struct km_run *run, int code, uint32_t waited)
+{
+	char names[80];
+	const char *what = run->prop.purpose == KM_PURPOSE_DKG ? "key generation" : "presigning";
+	unsigned round = run->m ? run->m->round : 0;
+
+	km_peer_names(p, waited, names, sizeof(names));
+	km_effects_log(p->fx, KM_LOG_INFO, "%s run of peer %u dropped in round %u: %s%s%s", what, (unsigned)run->initiator, round, km_strerror(code),
+		       waited ? ", waited for " : "", names);
+}
+
+void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waited, int tell)
+{
+	uint64_t lasted = p->now.mono_us - run->since_us;
+	int active = run->state == KM_RUN_ACTIVE, own = run->initiator == p->self;
+	struct km_run copy;
+
+	if (run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) {
+		if (run->state == KM_RUN_LINGERS)
+			discard(p, run);
+		return;
+	}
+	if (tell && active)
+		send_abort(p, run->sid, code, waited, run->prop.participants);
+	else if (tell && own)
+		send_abort(p, run->proposal_id, code, 0, run->prop.participants);
+	if (active && code == KM_E_DEADLINE)
+		km_blame_set(p, p->self, waited, KM_SCORE_UNIT);
+	else if (own && code == KM_E_DEADLINE)
+		km_blame_set(p, p->self, waited, SCORE_NO_JOIN);
+	if (active && KM_RULE(km_rule_run_slots)) {
+		/* WHY: an initiator whose runs fail must not keep everybody busy (attack A26) */
+		uint64_t wait = lasted < KM_RUN_PENALTY_MAX_US ? lasted : KM_RUN_PENALTY_MAX_US;
+		p->link[run->initiator].refuse_until_us = p->now.mono_us + wait;
+	}
+	if (active)
+		p->n_runs_dropped++;
+	log_drop(p, run, code, waited);
+	copy = *run;
+	copy.m = NULL;
+	copy.rows = NULL;
+	discard(p, run);
+	/* only now: a retry must not find the old run in its way */
+	if (copy.prop.purpose == KM_PURPOSE_DKG)
+		km_keygen_dropped(p, &copy, code, waited);
+	else if (own)
+		km_refill_failed(p, active ? lasted : 0);
+}
+
+void km_run_drop_with(struct km_peer *p, unsigned peer)
+{
+	for (struct km_run *run = p->runs, *next; run; run = next) {
+		next = run->next;
+		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
+			continue;
+		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
+		/* the list may have changed behind our back: start again, it is short */
+		next = p->runs;
+	}
+}
+
+/* Ended runs stay a little while for those who still miss a message; the oldest go first. */
+static void linger(struct km_peer *p, struct km_run *run)
+{
+	unsigned n = 0;
+
+	run->state = KM_RUN_LINGERS;
+	run->until_us = p->now.mono_us + KM_LINGER_US;
+	km_peer_wake(p, run->until_us);
+	for (const struct km_run *r = p->runs; r; r = r->next)
+		n += r->state == KM_RUN_LINGERS;
+	for (struct km_run *r = p->runs; r && n > KM_RUN_LINGER; r = r->next) {
+		if (r->state == KM_RUN_LINGERS) {
+			discard(p, r);
+			return;
+		}
+	}
+}
+
+static void done(struct km_peer *p, struct km_run *run)
+{
+	p->n_runs_done++;
+	p->link[run->initiator].refuse_until_us = 0;
+	linger(p, run);
+	if (run->prop.purpose == KM_PURPOSE_DKG)
+		km_keygen_done(p, run);
+	else
+		km_pool_take_run(p, run);
+}
+
+/* ---- what a machine wants done */
+
+static void send_out(struct km_peer *p, const struct km_run *run, struct km_out *out)
+{
+	if (!out->peer) {
+		km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
+		km_put_bytes(&p->scratch, out->data, out->len);
+		km_peer_send_set(p, run->prop.participants);
+		return;
+	}
+	/* a private message holds shares: its frame is made in the arena */
+	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_SEND);
+	if (!e)
+		return;
+	e->to = km_peer_addr(out->peer);
+	e->secret = 1;
+	e->data = km_secret_alloc(out->len + 1);
+	if (!e->data)
+		return;
+	e->data[0] = KM_FRAME_ENVELOPE;
+	memcpy(e->data + 1, out->data, out->len);
+	e->len = out->len + 1;
+}
+
+static void start_job(struct km_peer *p, const struct km_run *run, struct km_out *out)
+{
+	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_WORK);
+
+	if (!e)
+		return; /* the run stays busy until it is dropped with the peer: nothing else can be done without memory */
+	e->job = out->job;
+	e->token = run->id;
+}
+
+/* Wakes for the next deadline of the run and for its STALL. */
+static void schedule(struct km_peer *p, struct km_run *run)
+{
+	uint64_t at = km_machine_deadline(run->m);
+
+	if (at == UINT64_MAX)
+		return;
+	km_peer_wake(p, at * 1000);
+	if (run->stalled_round != run->m->round) {
+		run->stalled_round = run->m->round;
+		run->stall_at_us = (run->m->round_since_ms + STALL_FIRST_MS) * 1000;
+	}
+	km_peer_wake(p, run->stall_at_us);
+}
+
+/* Carries out, in order; the run may be gone afterwards. err is what the machine returned. */
+static void carry_out(struct km_peer *p, struct km_run *run, int err, struct km_outs *outs)
+{
+	struct km_out *out;
+	int ended = 0, code = 0;
+	uint32_t waited = 0;
+
+	while ((out = km_outs_pop(outs))) {
+		switch (out->kind) {
+		case KM_OUT_SEND:
+			send_out(p, run, out);
+			break;
+		case KM_OUT_JOB:
+			start_job(p, run, out);
+			break;
+		case KM_OUT_PERSIST:
+			km_keygen_persist(p, run, out->code, out->data, out->len);
+			break;
+		case KM_OUT_CONVICT:
+			km_blame_convict(p, out->peer, out->code, out->data, out->len);
+			run->convicted |= km_set_bit(out->peer);
+			break;
+		case KM_OUT_DISPUTE:
+			km_blame_dispute(p, out->peer, out->code, out->data, out->len);
+			break;
+		case KM_OUT_DONE:
+			ended = 1;
+			break;
+		case KM_OUT_DROP:
+			ended = -1;
+			code = out->code;
+			waited = out->set;
+			break;
+		}
+		km_out_free(out);
+	}
+	if (err == KM_E_NOMEM && !ended) {
+		ended = -1;
+		code = err;
+	}
+	if (ended > 0) {
+		done(p, run);
+	} else if (ended < 0) {
+		km_run_drop(p, run, code, waited, 1);
+	} else {
+		if (run->prop.purpose == KM_PURPOSE_DKG)
+			km_keygen_progress(p, run);
+		schedule(p, run);
+	}
+}
+
+/* ---- begin */
+
+static int new_machine(struct km_peer *p, struct km_run *run)
+{
+	struct km_machine_params mp = {.self = p->self, .participants = run->prop.participants, .id = p->s->identity};
+	int err;
+
+	memcpy(mp.sid, run->sid, KM_HASH_SIZE);
+	mp.idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])p->idkeys;
+	km_rng_bytes(p->rng, mp.seed, sizeof(mp.seed));
+	if (run->prop.purpose == KM_PURPOSE_DKG) {
+		struct km_dkg_params d = {.threshold = run->prop.threshold, .number = run->prop.time_ms / 1000};
+
+		mp.curve = km_curve_by_id(run->prop.curve);
+		d.machine = mp;
+		memcpy(d.name, run->prop.name, sizeof(d.name));
+		err = km_dkg_new(&run->m, &d);
+		km_wipe(&d, sizeof(d));
+	} else {
+		const struct km_share *share = run->key->share;
+		struct km_presign_params d = {.table = &share->table, .x_i = &share->x_i, .batch = run->prop.batch, .rows = run->rows};
+
+		mp.curve = share->table.curve;
+		d.machine = mp;
+		err = km_presign_new(&run->m, &d);
+		km_wipe(&d, sizeof(d));
+	}
+	km_wipe(&mp, sizeof(mp));
+	return err;
+}
+
+void km_run_begin(struct km_peer *p, struct km_run *run)
+{
+	struct km_early *early = km_session_early_take(p, run->sid);
+	uint64_t id = run->id;
+	struct km_outs outs;
+
+	km_outs_init(&outs);
+	run->state = KM_RUN_ACTIVE;
+	run->since_us = p->now.mono_us;
+	int err = new_machine(p, run);
+	if (err) {
+		km_effects_log(p->fx, KM_LOG_ERROR, "a run could not be set up: %s", km_strerror(err));
+		km_run_drop(p, run, err, 0, 1);
+	} else {
+		err = km_machine_start(run->m, ms(p), &outs);
+		carry_out(p, run, err, &outs);
+	}
+	while (early) {
+		struct km_early *e = early;
+
+		early = e->next;
+		if (km_run_by_id(p, id))
+			km_run_envelope(p, e->raw[4], 0, e->raw, e->len);
+		km_session_early_free(e);
+	}
+}
+
+/* ---- messages */
+
+void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len)
+{
+	struct km_outs outs;
+	struct km_msg msg;
+
+	if (len < KM_MSG_HEAD) {
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+		return;
+	}
+	/* the sid stands behind version, proto, round, sender, recipient and length */
+	struct km_run *run = km_run_by_sid(p, raw + 10);
+	if (!run || run->state == KM_RUN_LINGERS) {
+		if (relayed || km_msg_parse(&msg, raw, len))
+			km_peer_drop_frame(p, KM_DROP_STALE);
+		else if (msg.proto == KM_PROTO_DKG && msg.round == DKG_STORED)
+			km_keygen_stored(p, from, &msg);
+		else if (!run)
+			km_session_early(p, from, &msg);
+		else
+			km_peer_drop_frame(p, KM_DROP_STALE);
+		return;
+	}
+	if (!KM_RULE(km_rule_channel_sender))
+		from = raw[4];
+	km_outs_init(&outs);
+	int err = km_machine_message(run->m, ms(p), (uint8_t)from, relayed, raw, len, &outs);
+	if (err == KM_E_STALE || err == KM_E_DUPLICATE)
+		km_peer_drop_frame(p, KM_DROP_STALE);
+	else if (err == KM_E_AUTH)
+		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
+	else if (err && err != KM_E_NOMEM)
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+	carry_out(p, run, err, &outs);
+}
+
+void km_run_worked(struct km_peer *p, struct km_job *job)
+{
+	struct km_outs outs;
+	struct km_run *run;
+
+	for (run = p->runs; run; run = run->next)
+		if (run->m && &run->m->job == job)
+			break;
+	if (!run)
+		return;
+	km_outs_init(&outs);
+	int err = km_machine_worked(run->m, ms(p), &outs);
+	if (err == 1) {
+		km_outs_clear(&outs);
+		unlink_run(p, run);
+		return;
+	}
+	carry_out(p, run, err, &outs);
+}
+
+void km_run_persisted(struct km_peer *p, uint64_t token, int err)
+{
+	struct km_outs outs;
+	struct km_run *run;
+
+	for (run = p->runs; run; run = run->next)
+		if (run->state == KM_RUN_ACTIVE && token && run->persist_token == token)
+			break;
+	if (!run)
+		return;
+	run->persist_token = 0;
+	if (err) {
+		km_effects_log(p->fx, KM_LOG_ERROR, "the new share could not be stored: %s", km_strerror(err));
+		km_run_drop(p, run, KM_E_IO, 0, 1);
+		return;
+	}
+	km_outs_init(&outs);
+	err = km_machine_persisted(run->m, ms(p), run->persist_code, &outs);
+	carry_out(p, run, err, &outs);
+}
+
+/* ---- STALL, RELAY, ABORT */
+
+static void send_stall(struct km_peer *p, struct km_run *run, uint32_t missing)
+{
+	km_put_u8(&p->scratch, KM_FRAME_STALL);
+	km_put_bytes(&p->scratch, run->sid, KM_HASH_SIZE);
+	km_put_u8(&p->scratch, (uint8_t)run->m->round);
+	km_put_u32(&p->scratch, missing);
+	km_peer_send_set(p, run->prop.participants);
+}
+
+void km_run_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
+{
+	struct km_link *l = &p->link[from];
+	struct km_reader r;
+	uint8_t sid[KM_HASH_SIZE];
+	unsigned found = 0;
+
+	km_reader_init(&r, d + 1, n - 1);
+	km_get_bytes(&r, sid, sizeof(sid));
+	unsigned round = km_get_u8(&r);
+	uint32_t missing = km_get_u32(&r);
+	if (km_reader_end(&r)) {
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+		return;
+	}
+	struct km_run *run = km_run_by_sid(p, sid);
+	if (!run || !run->m || !km_set_has(run->prop.participants, from))
+		return;
+	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, RELAYS_A_SECOND, 2 * RELAYS_A_SECOND)) {
+		km_peer_drop_frame(p, KM_DROP_LIMIT);
+		return;
+	}
+	missing &= run->prop.participants & ~km_set_bit(from);
+	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i))
+		found += km_machine_find(run->m, round, i) != NULL;
+	if (!found)
+		return;
+	km_put_u8(&p->scratch, KM_FRAME_RELAY);
+	km_put_u8(&p->scratch, (uint8_t)found);
+	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i)) {
+		const struct km_stored *s = km_machine_find(run->m, round, i);
+
+		if (!s)
+			continue;
+		km_put_lbytes(&p->scratch, s->raw, KM_MSG_HEAD + (size_t)s->msg.body_len);
+		/* its link to the one it waits for did not carry what ours did */
+		if (i != p->self)
+			km_blame_link(p, from, i, SCORE_STALL);
+	}
+	km_peer_send(p, km_peer_addr(from));
+}
+
+void km_run_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
+{
+	struct km_reader r;
+
+	km_reader_init(&r, d + 1, n - 1);
+	unsigned count = km_get_u8(&r);
+	if (count > RELAY_MAX)
+		km_reader_fail(&r, KM_E_LIMIT);
+	for (unsigned i = 0; i < count && !r.err; i++) {
+		size_t len = 0;
+		const uint8_t *raw = km_get_lref(&r, &len, KM_MAX_ENVELOPE);
+
+		if (raw)
+			km_run_envelope(p, from, 1, raw, len);
+	}
+	if (km_reader_end(&r))
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+}
+
+void km_run_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
+{
+	struct km_reader r;
+	uint8_t id[KM_HASH_SIZE];
+
+	km_reader_init(&r, d + 1, n - 1);
+	km_get_bytes(&r, id, sizeof(id));
+	int code = -(int)km_get_u8(&r);
+	uint32_t waited = km_get_u32(&r);
+	if (km_reader_end(&r)) {
+		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+		return;
+	}
+	km_pool_abort(p, from, id);
+	struct km_run *run = km_run_by_proposal(p, id);
+	if (run && run->state == KM_RUN_JOINING && run->initiator == from) {
+		km_run_drop(p, run, KM_E_STALE, 0, 0);
+		return;
+	}
+	run = km_run_by_sid(p, id);
+	if (!run || run->state != KM_RUN_ACTIVE || !km_set_has(run->prop.participants, from))
+		return;
+	if (code == KM_E_DEADLINE)
+		km_blame_set(p, from, waited & run->prop.participants, SCORE_STALL);
+	/* in the last round everybody's part stands for itself: what is complete stays */
+	if (run->m->round >= run->m->ops->rounds)
+		return;
+	/* it will not come back. What is missing here counts as late only if it had its time: else a lying ABORT would mark links
+	 * between others */
+	uint32_t missing = km_machine_missing(run->m) & ~km_set_bit(p->self);
+	uint64_t deadline = km_machine_deadline(run->m), since = run->m->round_since_ms;
+	int late = deadline != UINT64_MAX && ms(p) - since >= (deadline - since) / 2;
+	if (code != KM_E_DEADLINE)
+		km_blame_link(p, p->self, from, SCORE_STALL);
+	km_run_drop(p, run, late ? KM_E_DEADLINE : KM_E_STALE, missing, 1);
+}
+
+/* ---- time */
+
+static void tick_active(struct km_peer *p, struct km_run *run)
+{
+	struct km_outs outs;
+
+	if (run->prop.purpose == KM_PURPOSE_DKG && run->m->round >= run->m->ops->rounds && !run->m->busy && !run->persist_token) {
+		uint64_t until = run->m->round_since_ms * 1000 + STORED_WAIT_US;
+
+		if (p->now.mono_us >= until) {
+			km_run_drop(p, run, KM_E_DEADLINE, km_machine_missing(run->m), 0);
+			return;
+		}
+		km_peer_wake(p, until);
+	}
+	uint64_t deadline = km_machine_deadline(run->m);
+	if (deadline == UINT64_MAX)
+		return;
+	if (ms(p) >= deadline) {
+		km_outs_init(&outs);
+		int err = km_machine_tick(run->m, ms(p), &outs);
+		carry_out(p, run, err, &outs);
+		return;
+	}
+	schedule(p, run);
+	if (p->now.mono_us >= run->stall_at_us) {
+		uint32_t missing = km_machine_missing(run->m);
+
+		if (missing)
+			send_stall(p, run, missing);
+		run->stall_at_us = p->now.mono_us + STALL_AGAIN_US;
+		km_peer_wake(p, run->stall_at_us);
+	}
+}
+
+void km_run_tick(struct km_peer *p)
+{
+	uint64_t last = 0;
+
+	/* by ascending id: a step may remove any run and add new ones at the end */
+	for (;;) {
+		struct km_run *run = p->runs;
+
+		while (run && run->id <= last)
+			run = run->next;
+		if (!run)
+			return;
+		last = run->id;
+		if (run->state == KM_RUN_ACTIVE) {
+			tick_active(p, run);
+		} else if (run->state == KM_RUN_JOINING || run->state == KM_RUN_LINGERS) {
+			if (p->now.mono_us < run->until_us)
+				km_peer_wake(p, run->until_us);
+			else
+				km_run_drop(p, run, KM_E_DEADLINE, run->prop.participants & ~run->joined, 1);
+		}
+	}
+}
+
+void km_run_resend(struct km_peer *p, unsigned to)
+{
+	for (const struct km_run *run = p->runs; run; run = run->next) {
+		if (run->state != KM_RUN_ACTIVE || run->prop.purpose != KM_PURPOSE_DKG || !km_set_has(run->prop.participants, to))
+			continue;
+		const struct km_stored *s = km_machine_find(run->m, run->m->ops->rounds, p->self);
+		if (!s)
+			continue;
+		km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
+		km_put_bytes(&p->scratch, s->raw, KM_MSG_HEAD + (size_t)s->msg.body_len);
+		km_peer_send(p, km_peer_addr(to));
+	}
+}

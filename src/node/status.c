@@ -1,0 +1,123 @@
+/* status.c: what an operator sees of a peer. */
+#include "peer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void status_peers(const struct km_peer *p, struct km_peer_status *out)
+{
+	const struct km_roster *r = &p->s->roster;
+
+	for (unsigned i = km_set_next(r->members, 0); i; i = km_set_next(r->members, i)) {
+		struct km_status_peer *s = &out->peers[out->n_peers++];
+		const struct km_link *l = &p->link[i];
+
+		s->id = (uint8_t)i;
+		memcpy(s->name, r->peer[i].name, sizeof(s->name));
+		s->live = i == p->self || l->live;
+		s->roster_mismatch = l->mismatch;
+		s->quarantined = km_set_has(p->quarantined, i);
+		s->rtt_us = l->rtt_us;
+		s->clock_offset_ms = l->offset_ms;
+		s->suspicion = p->score[p->self][i];
+	}
+}
+
+static int status_key(const struct km_peer *p, const struct km_key *k, struct km_status_key *out)
+{
+	const struct km_table *t = &k->share->table;
+	uint32_t usable = km_blame_usable(p, t);
+
+	memcpy(out->name, t->name, sizeof(out->name));
+	memcpy(out->key_id, t->key_id, KM_HASH_SIZE);
+	memcpy(out->table, t->hash, KM_HASH_SIZE);
+	out->epoch = t->number;
+	out->threshold = t->threshold;
+	out->members = t->members;
+	out->curve = t->curve;
+	out->x = t->x;
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		out->held += k->held[i];
+	out->pools = calloc(k->n_pools + 1, sizeof(*out->pools));
+	if (!out->pools)
+		return KM_E_NOMEM;
+	for (unsigned i = 0; i < k->n_pools; i++) {
+		const struct km_pool *pool = &k->pool[i];
+
+		if (!pool->ready && (pool->quorum & ~usable))
+			continue;
+		out->pools[out->n_pools++] = (struct km_status_pool){pool->quorum, pool->ready, !(pool->quorum & ~usable)};
+		out->ready += pool->ready;
+	}
+	return KM_OK;
+}
+
+static void activity(const struct km_peer *p, struct km_peer_status *out)
+{
+	const struct km_run *dkg = NULL;
+	unsigned presigning = 0;
+
+	for (const struct km_run *run = p->runs; run; run = run->next) {
+		if (run->state != KM_RUN_JOINING && run->state != KM_RUN_ACTIVE)
+			continue;
+		out->runs_active++;
+		if (run->prop.purpose == KM_PURPOSE_DKG)
+			dkg = run;
+		else
+			presigning++;
+	}
+	if (dkg)
+		km_format(out->activity, sizeof(out->activity), "key generation of %s: round %u of 6", dkg->prop.name, dkg->m ? dkg->m->round : 0);
+	else if (p->keygen.state == KM_KEYGEN_CANARY)
+		km_format(out->activity, sizeof(out->activity), "first signatures of %s", p->keygen.name);
+	else if (presigning)
+		km_format(out->activity, sizeof(out->activity), "presigning, %u run%s", presigning, presigning == 1 ? "" : "s");
+	else
+		km_format(out->activity, sizeof(out->activity), "idle");
+}
+
+int km_peer_status(const struct km_peer *p, struct km_peer_status *out)
+{
+	unsigned n = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->self = p->self;
+	memcpy(out->incarnation, p->incarnation, KM_NONCE_SIZE);
+	memcpy(out->roster, p->s->roster.hash, KM_HASH_SIZE);
+	status_peers(p, out);
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		n += k->share->usable;
+	out->keys = calloc(n + 1, sizeof(*out->keys));
+	if (!out->keys)
+		return KM_E_NOMEM;
+	for (const struct km_key *k = p->keys; k; k = k->next) {
+		if (!k->share->usable)
+			continue;
+		if (status_key(p, k, &out->keys[out->n_keys++])) {
+			km_peer_status_clear(out);
+			return KM_E_NOMEM;
+		}
+	}
+	out->signed_as_aggregator = p->n_aggregated;
+	out->signed_as_signer = p->n_signed;
+	out->presigned = p->n_presigned;
+	out->runs_done = p->n_runs_done;
+	out->runs_dropped = p->n_runs_dropped;
+	out->refused = p->n_refused;
+	out->retries = p->n_retries;
+	out->convictions = p->n_convictions;
+	out->disputes = p->n_disputes;
+	for (unsigned i = 0; i < KM_DROP_REASONS; i++)
+		out->dropped_frames += p->dropped[i];
+	activity(p, out);
+	return KM_OK;
+}
+
+void km_peer_status_clear(struct km_peer_status *s)
+{
+	for (unsigned i = 0; s->keys && i < s->n_keys; i++)
+		free(s->keys[i].pools);
+	free(s->keys);
+	s->keys = NULL;
+	s->n_keys = 0;
+}

@@ -1,0 +1,77 @@
+/* mesh.h: a handful of peers in one process with a trivial driver: messages are delivered at once and in order, jobs run inline,
+ * the disk always works, time jumps to the next deadline. For unit tests of src/node; tests/sim is the real simulator. */
+#ifndef KM_TEST_MESH_H
+#define KM_TEST_MESH_H
+
+#include "node/peer.h"
+#include "node/wire.h"
+
+#define MESH_FRONTEND 7
+
+struct mesh_packet {
+	struct km_addr from, to;
+	uint8_t *data;
+	size_t len;
+	struct mesh_packet *next;
+};
+
+struct mesh_file {
+	char name[100];
+	uint8_t *data;
+	size_t len;
+};
+
+struct mesh_node {
+	struct km_settings s;
+	struct km_key_policy key[2];
+	struct km_frontend_entry frontend;
+	struct km_peer *peer;            /* NULL: down */
+	struct mesh_file file[16];
+	unsigned n_files, starts;
+	unsigned audits, evidence, errors; /* LOG at level error */
+	char last_error[200];
+};
+
+struct mesh {
+	unsigned n;
+	struct km_time now;
+	struct mesh_node node[KM_MAX_PEERS + 1];
+	struct km_effects fx;
+	struct mesh_packet *head, **tail;
+	uint8_t frontend_priv[32], frontend_pub[32];
+	/* what came back to the frontend */
+	struct km_reply reply;
+	unsigned replies;
+	struct km_pong pong;
+	unsigned pongs;
+	uint8_t *table;
+	size_t table_len;
+	/* what came back to the operator */
+	int result, result_err;
+	char result_text[200], progress[200];
+	uint64_t seed;
+	int verbose;
+	/* sees every packet; 0 = lose it. May change the bytes. */
+	int (*tap)(struct mesh *m, struct mesh_packet *k);
+};
+
+/* n peers, key "www" with this threshold on P-256, everything allowed for tls13-server. Not started. */
+void mesh_init(struct mesh *m, unsigned n, unsigned threshold, uint64_t seed);
+void mesh_free(struct mesh *m);
+void mesh_start(struct mesh *m, unsigned id);       /* new incarnation, stored files loaded */
+void mesh_kill(struct mesh *m, unsigned id);
+int mesh_step(struct mesh *m, unsigned id, struct km_event *ev);
+/* Delivers everything that is on its way. */
+void mesh_settle(struct mesh *m);
+/* Lets time pass in jumps from deadline to deadline. */
+void mesh_run(struct mesh *m, uint64_t us);
+/* Asks peer id for a key and runs until the answer; its err. */
+int mesh_keygen(struct mesh *m, unsigned id, uint64_t max_us);
+/* A tls13-server request of the frontend; with_mac: set of peers that get a right authenticator. */
+void mesh_request(struct mesh *m, unsigned aggregator, const uint8_t key_id[KM_HASH_SIZE], unsigned salt, uint32_t with_mac);
+/* The request bytes of a salt, and whether the reply is a signature on them under x. */
+size_t mesh_bytes(unsigned salt, uint8_t out[130]);
+int mesh_verify(const struct mesh *m, unsigned salt, const struct km_curve *c, const struct km_point *x);
+void mesh_send(struct mesh *m, struct km_addr from, struct km_addr to, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,109 @@
+/* keymesh.c: main of the operator's tool. */
+#include "config.h"
+#include "mesh/cli.h"
+
+#include <signal.h>
+#include <string.h>
+
+static const struct kmd_command commands[] = {
+	{ "init", kmd_cmd_init, "make a node's secret file, sealing key and configuration",
+	  "keymesh init --dir DIR --name NAME [--peer-id N] [--frontend-id N] [--address HOST:PORT]\n"
+	  "             [--frontend-address HOST:PORT] [--local PATH]\n"
+	  "\n"
+	  "Makes DIR (mode 0700) with identity.secret, seal.key, keymesh.conf and a roster.conf to be completed, and prints\n"
+	  "the node's entries for the rosters of all others (also in DIR/peer.entry and DIR/frontend.entry).\n"
+	  "Nothing that exists is overwritten.\n"
+	  "\n"
+	  "  --dir DIR                        where\n"
+	  "  --name NAME                      the node's name, a-z 0-9 . _ -\n"
+	  "  --peer-id N                      role peer with this id, 1 to 32\n"
+	  "  --frontend-id N                  role frontend with this id, 1 to 1024\n"
+	  "  --address HOST:PORT              where other peers reach it (needed with --peer-id)\n"
+	  "  --frontend-address HOST:PORT     where frontends reach it (needed with --peer-id)\n"
+	  "  --local PATH                     its unix socket (default /run/keymesh/keymesh.sock)\n" },
+	{ "keygen", kmd_cmd_keygen, "make a key that never exists anywhere",
+	  "keymesh keygen NAME --threshold T [--curve P-256] [--socket SOCKET]\n"
+	  "\n"
+	  "The peers make the key together; every peer's configuration must list it with this threshold. Ask a daemon with role peer.\n"
+	  "Progress goes to standard error.\n" },
+	{ "status", kmd_cmd_status, "show peers, keys, pools and rates",
+	  "keymesh status [--json] [--watch] [--socket SOCKET]\n"
+	  "\n"
+	  "  --json     the daemon's JSON as it is\n"
+	  "  --watch    again every second, until interrupted\n" },
+	{ "stub", kmd_cmd_stub, "write the key file for servers: it holds no secret",
+	  "keymesh stub NAME [-o FILE] [--socket SOCKET]\n"
+	  "\n"
+	  "A PEM private key with the key's public point and no secret, for servers that run with libgnutls-keymesh.\n" },
+	{ "csr", kmd_cmd_csr, "write a certificate request signed by the mesh",
+	  "keymesh csr NAME --dns HOST [--dns HOST ...] [-o FILE] [--socket SOCKET]\n"
+	  "\n"
+	  "PKCS #10 in PEM. The first --dns is the common name too. The key's policy must allow the context csr.\n" },
+	{ "selfsign", kmd_cmd_selfsign, "write a self-signed certificate signed by the mesh",
+	  "keymesh selfsign NAME --dns HOST [--dns HOST ...] [--days N] [-o FILE] [--socket SOCKET]\n"
+	  "\n"
+	  "An X.509 server certificate in PEM, valid for N days (default 90). The key's policy must allow the context x509-self.\n" },
+	{ "sign", kmd_cmd_sign, "sign the bytes of standard input",
+	  "keymesh sign NAME --context CONTEXT [--der | --raw] [-o FILE] [--socket SOCKET] < FILE\n"
+	  "\n"
+	  "CONTEXT says what the bytes are (tls13-server, tls12-server, csr, x509-self); they must be exactly that.\n"
+	  "  --der      Ecdsa-Sig-Value (default)\n"
+	  "  --raw      r and s, each of the size of the curve\n" },
+	{ "bench", kmd_cmd_bench, "measure signing",
+	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
+	  "\n"
+	  "Asks for signatures of TLS 1.3 handshakes and prints how long they took. Latency counts from the moment a request was due.\n"
+	  "  --clients N    connections (default 8)\n"
+	  "  --rate R       requests a second in all (default 200); 0: each client asks again as soon as it has its answer\n"
+	  "  --seconds S    how long (default 10)\n" },
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void usage(FILE *out)
+{
+	size_t i;
+
+	fputs("usage: keymesh COMMAND ...\n\n", out);
+	for (i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nkeymesh COMMAND --help says more about each. SOCKET is the unix socket of keymeshd, a path or @NAME; else $KEYMESH_SOCKET,\n"
+	      "else /run/keymesh/keymesh.sock.\n"
+	      "\n"
+	      "Exit status: 0 done; 1 refused or failed; 2 not now, may work later (no quorum, no presignature, deadline); 3 no keymeshd answers;\n"
+	      "64 wrong usage.\n",
+	      out);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+	int a;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		usage(stderr);
+		return KMD_EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return KMD_EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("keymesh " PACKAGE_VERSION);
+		return KMD_EXIT_OK;
+	}
+	for (i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		for (a = 2; a < argc; a++) {
+			if (!strcmp(argv[a], "--help") || !strcmp(argv[a], "-h")) {
+				printf("usage: %s", commands[i].usage);
+				return KMD_EXIT_OK;
+			}
+		}
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "keymesh: there is no command %s\n", argv[1]);
+	usage(stderr);
+	return KMD_EXIT_USAGE;
+}

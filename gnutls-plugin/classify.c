@@ -9,7 +9,7 @@
 /* RFC 8446 4.4.3: 64 spaces, the context string, a zero byte, the transcript hash (SHA-256 or SHA-384). */
 static int is_tls13_server(const uint8_t *p, size_t n)
 {
-	static const char label[] = "TLS 1.3, server CertificateVerify";   /* its NUL is the zero byte */
+	static const char label[] = "TLS 1.3, server CertificateVerify"; /* its NUL is the zero byte */
 	size_t i;
 
 	if (n != 64 + sizeof(label) + 32 && n != 64 + sizeof(label) + 48)
@@ -25,9 +25,9 @@ static int is_tls12_server(const uint8_t *p, size_t n)
 {
 	static const struct {
 		uint16_t group;
-		uint8_t point;      /* bytes */
-		uint8_t sec1;       /* begins with 04 */
-	} groups[] = { { 23, 65, 1 }, { 24, 97, 1 }, { 25, 133, 1 }, { 29, 32, 0 }, { 30, 56, 0 } };
+		uint8_t point; /* bytes */
+		uint8_t sec1;  /* begins with 04 */
+	} groups[] = {{23, 65, 1}, {24, 97, 1}, {25, 133, 1}, {29, 32, 0}, {30, 56, 0}};
 	struct km_reader r;
 	unsigned group;
 	size_t len, i;

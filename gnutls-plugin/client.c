@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #define SLOTS 64
-#define RECONNECT_MS 20          /* between two tries to connect */
-#define QUEUE_MS 2               /* the same, to a daemon that is up but has many callers waiting */
-#define DOWN_MS 2000             /* a daemon that was waited for in vain is not waited for again so soon */
-#define BROKEN_MAX (SLOTS + 4)   /* stale connections tried for one request; a daemon that hangs up on each is broken */
+#define RECONNECT_MS 20	       /* between two tries to connect */
+#define QUEUE_MS 2	       /* the same, to a daemon that is up but has many callers waiting */
+#define DOWN_MS 2000	       /* a daemon that was waited for in vain is not waited for again so soon */
+#define BROKEN_MAX (SLOTS + 4) /* stale connections tried for one request; a daemon that hangs up on each is broken */
 
 enum slot_state { FREE, IDLE, BUSY };
 
@@ -36,10 +36,10 @@ static struct {
 		pid_t pid;
 	} slots[SLOTS];
 	_Atomic int64_t down_until;
-} client = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} client = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct conn {
-	int fd, slot;   /* slot -1: one more than the table holds, closed after use */
+	int fd, slot; /* slot -1: one more than the table holds, closed after use */
 	int fresh;
 };
 
@@ -101,7 +101,7 @@ static void enter(struct conn *c)
 	pthread_mutex_lock(&client.lock);
 	for (int i = 0; i < SLOTS && c->slot < 0; i++) {
 		if (client.slots[i].state == FREE) {
-			client.slots[i] = (struct slot){ BUSY, c->fd, getpid() };
+			client.slots[i] = (struct slot){BUSY, c->fd, getpid()};
 			c->slot = i;
 		}
 	}
@@ -223,7 +223,7 @@ static int connect_until(struct conn *c, int patient, int64_t until, int64_t dea
 
 static int wait_for(int fd, short events, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 	int64_t left;
 	int n;
 
@@ -320,7 +320,8 @@ int kmg_client_call(const struct km_buf *request, uint32_t seq, int64_t deadline
 		leave(&c, err == KM_OK && frame->seq == seq);
 		if (err != KM_E_IO) {
 			if (err)
-				snprintf(why, why_size, err == KM_E_DEADLINE ? "no answer in time" : "not an answer of keymeshd: %s",
+				snprintf(why, why_size,
+					 err == KM_E_DEADLINE ? "no answer in time" : "not an answer of keymeshd: %s",
 					 km_strerror(err));
 			return err;
 		}

@@ -36,10 +36,10 @@ static void *behind(void **cache, const char *name)
 	return f;
 }
 
-#define BEHIND(fn)                                                  \
-	({                                                          \
-		static void *cache_;                                \
-		(__typeof__(&(fn)))behind(&cache_, #fn);            \
+#define BEHIND(fn)                                                                                                               \
+	({                                                                                                                       \
+		static void *cache_;                                                                                             \
+		(__typeof__(&(fn)))behind(&cache_, #fn);                                                                         \
 	})
 
 /* ---- keys ---- */
@@ -76,24 +76,26 @@ EXPORT int gnutls_pubkey_import_privkey(gnutls_pubkey_t key, gnutls_privkey_t pk
 
 /* ---- signatures ---- */
 
-EXPORT int gnutls_privkey_sign_data2(gnutls_privkey_t signer, gnutls_sign_algorithm_t algo, unsigned flags, const gnutls_datum_t *data,
-				     gnutls_datum_t *signature)
+EXPORT int gnutls_privkey_sign_data2(gnutls_privkey_t signer, gnutls_sign_algorithm_t algo, unsigned flags,
+				     const gnutls_datum_t *data, gnutls_datum_t *signature)
 {
 	struct kmg_key *k = kmg_key_find(signer);
 
-	return k ? kmg_sign_data(k, algo, data, signature) : BEHIND(gnutls_privkey_sign_data2)(signer, algo, flags, data, signature);
+	return k ? kmg_sign_data(k, algo, data, signature)
+		 : BEHIND(gnutls_privkey_sign_data2)(signer, algo, flags, data, signature);
 }
 
-EXPORT int gnutls_privkey_sign_hash2(gnutls_privkey_t signer, gnutls_sign_algorithm_t algo, unsigned flags, const gnutls_datum_t *hash,
-				     gnutls_datum_t *signature)
+EXPORT int gnutls_privkey_sign_hash2(gnutls_privkey_t signer, gnutls_sign_algorithm_t algo, unsigned flags,
+				     const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
 	struct kmg_key *k = kmg_key_find(signer);
 
-	return k ? kmg_sign_hash(k, algo, hash, signature) : BEHIND(gnutls_privkey_sign_hash2)(signer, algo, flags, hash, signature);
+	return k ? kmg_sign_hash(k, algo, hash, signature)
+		 : BEHIND(gnutls_privkey_sign_hash2)(signer, algo, flags, hash, signature);
 }
 
-EXPORT int gnutls_privkey_sign_data(gnutls_privkey_t signer, gnutls_digest_algorithm_t hash, unsigned flags, const gnutls_datum_t *data,
-				    gnutls_datum_t *signature)
+EXPORT int gnutls_privkey_sign_data(gnutls_privkey_t signer, gnutls_digest_algorithm_t hash, unsigned flags,
+				    const gnutls_datum_t *data, gnutls_datum_t *signature)
 {
 	struct kmg_key *k = kmg_key_find(signer);
 
@@ -102,8 +104,8 @@ EXPORT int gnutls_privkey_sign_data(gnutls_privkey_t signer, gnutls_digest_algor
 	return kmg_sign_data(k, gnutls_pk_to_sign(GNUTLS_PK_ECDSA, hash), data, signature);
 }
 
-EXPORT int gnutls_privkey_sign_hash(gnutls_privkey_t signer, gnutls_digest_algorithm_t hash, unsigned flags, const gnutls_datum_t *data,
-				    gnutls_datum_t *signature)
+EXPORT int gnutls_privkey_sign_hash(gnutls_privkey_t signer, gnutls_digest_algorithm_t hash, unsigned flags,
+				    const gnutls_datum_t *data, gnutls_datum_t *signature)
 {
 	struct kmg_key *k = kmg_key_find(signer);
 
@@ -124,7 +126,7 @@ struct kmg_tested *kmg_tested(void)
 /* The certificate of the pair added last; 0 and a public key, or a GnuTLS error. */
 static int last_certificate(gnutls_certificate_credentials_t cred, gnutls_pubkey_t *pub)
 {
-	gnutls_datum_t cert, last = { NULL, 0 };
+	gnutls_datum_t cert, last = {NULL, 0};
 	unsigned i;
 	int ret;
 
@@ -164,8 +166,8 @@ static int compared(gnutls_certificate_credentials_t cred, int ret)
 	return same ? ret : mismatch();
 }
 
-EXPORT int gnutls_certificate_set_key(gnutls_certificate_credentials_t res, const char **names, int names_size, gnutls_pcert_st *pcert_list,
-				      int pcert_list_size, gnutls_privkey_t key)
+EXPORT int gnutls_certificate_set_key(gnutls_certificate_credentials_t res, const char **names, int names_size,
+				      gnutls_pcert_st *pcert_list, int pcert_list_size, gnutls_privkey_t key)
 {
 	struct kmg_key *k = kmg_key_find(key);
 	const uint8_t *point;
@@ -188,15 +190,16 @@ EXPORT int gnutls_certificate_set_x509_key(gnutls_certificate_credentials_t res,
 	return compared(res, BEHIND(gnutls_certificate_set_x509_key)(res, cert_list, cert_list_size, key));
 }
 
-EXPORT int gnutls_certificate_set_x509_key_mem(gnutls_certificate_credentials_t res, const gnutls_datum_t *cert, const gnutls_datum_t *key,
-					       gnutls_x509_crt_fmt_t type)
+EXPORT int gnutls_certificate_set_x509_key_mem(gnutls_certificate_credentials_t res, const gnutls_datum_t *cert,
+					       const gnutls_datum_t *key, gnutls_x509_crt_fmt_t type)
 {
 	tested.seen = 0;
 	return compared(res, BEHIND(gnutls_certificate_set_x509_key_mem)(res, cert, key, type));
 }
 
-EXPORT int gnutls_certificate_set_x509_key_mem2(gnutls_certificate_credentials_t res, const gnutls_datum_t *cert, const gnutls_datum_t *key,
-						gnutls_x509_crt_fmt_t type, const char *pass, unsigned flags)
+EXPORT int gnutls_certificate_set_x509_key_mem2(gnutls_certificate_credentials_t res, const gnutls_datum_t *cert,
+						const gnutls_datum_t *key, gnutls_x509_crt_fmt_t type, const char *pass,
+						unsigned flags)
 {
 	tested.seen = 0;
 	return compared(res, BEHIND(gnutls_certificate_set_x509_key_mem2)(res, cert, key, type, pass, flags));
@@ -220,7 +223,7 @@ EXPORT int gnutls_certificate_set_x509_key_file2(gnutls_certificate_credentials_
 
 /* WHY an alias: the exported name would give the address of whichever library is first. */
 extern __typeof__(gnutls_privkey_sign_data2) own_sign_data2
-	__attribute__((visibility("hidden"), alias("gnutls_privkey_sign_data2")));
+    __attribute__((visibility("hidden"), alias("gnutls_privkey_sign_data2")));
 
 __attribute__((constructor)) static void start(void)
 {

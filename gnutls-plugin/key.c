@@ -22,7 +22,7 @@ struct kmg_key {
 	unsigned curve;
 	uint8_t point[KM_RPC_POINT_MAX];
 	size_t point_len;
-	pthread_mutex_t lock;           /* of what follows: a stub's id is learnt from the daemon */
+	pthread_mutex_t lock; /* of what follows: a stub's id is learnt from the daemon */
 	int id_known;
 	uint8_t id[KM_HASH_SIZE];
 	char name[KM_MAX_NAME + 1];
@@ -35,19 +35,19 @@ static const struct {
 	gnutls_sign_algorithm_t tls12, tls13;
 	unsigned bits;
 } algorithms[] = {
-	{ GNUTLS_ECC_CURVE_INVALID, "", GNUTLS_DIG_UNKNOWN, GNUTLS_SIGN_UNKNOWN, GNUTLS_SIGN_UNKNOWN, 0 },
-	{ GNUTLS_ECC_CURVE_SECP256R1, "P-256", GNUTLS_DIG_SHA256, GNUTLS_SIGN_ECDSA_SHA256, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, 256 },
-	{ GNUTLS_ECC_CURVE_SECP384R1, "P-384", GNUTLS_DIG_SHA384, GNUTLS_SIGN_ECDSA_SHA384, GNUTLS_SIGN_ECDSA_SECP384R1_SHA384, 384 },
-	{ GNUTLS_ECC_CURVE_SECP521R1, "P-521", GNUTLS_DIG_SHA512, GNUTLS_SIGN_ECDSA_SHA512, GNUTLS_SIGN_ECDSA_SECP521R1_SHA512, 528 },
+    {GNUTLS_ECC_CURVE_INVALID, "", GNUTLS_DIG_UNKNOWN, GNUTLS_SIGN_UNKNOWN, GNUTLS_SIGN_UNKNOWN, 0},
+    {GNUTLS_ECC_CURVE_SECP256R1, "P-256", GNUTLS_DIG_SHA256, GNUTLS_SIGN_ECDSA_SHA256, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, 256},
+    {GNUTLS_ECC_CURVE_SECP384R1, "P-384", GNUTLS_DIG_SHA384, GNUTLS_SIGN_ECDSA_SHA384, GNUTLS_SIGN_ECDSA_SECP384R1_SHA384, 384},
+    {GNUTLS_ECC_CURVE_SECP521R1, "P-521", GNUTLS_DIG_SHA512, GNUTLS_SIGN_ECDSA_SHA512, GNUTLS_SIGN_ECDSA_SECP521R1_SHA512, 528},
 };
 
 #define BUCKETS 64
-#define GREET_MS 500   /* for asking the daemon while a server loads its keys */
+#define GREET_MS 500 /* for asking the daemon while a server loads its keys */
 
 static struct {
 	pthread_mutex_t lock;
 	struct kmg_key *bucket[BUCKETS];
-} keys = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_uint counter;
 
@@ -153,8 +153,8 @@ static int on_info(gnutls_privkey_t pkey, unsigned flags, void *userdata)
 }
 
 /* Reached by what goes around the hooks: X.509 signing, PKCS#7, a caller with a hash. */
-static int on_sign_hash(gnutls_privkey_t pkey, gnutls_sign_algorithm_t algo, void *userdata, unsigned flags, const gnutls_datum_t *hash,
-			gnutls_datum_t *signature)
+static int on_sign_hash(gnutls_privkey_t pkey, gnutls_sign_algorithm_t algo, void *userdata, unsigned flags,
+			const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
 	return kmg_sign_hash(userdata, algo, hash, signature);
 }
@@ -210,7 +210,8 @@ int kmg_key_attach(gnutls_privkey_t pkey, const struct km_rpc_key_info *info, gn
 	pthread_mutex_init(&k->lock, NULL);
 	if (info->name[0] != '\0')
 		set_id(k, info);
-	ret = gnutls_privkey_import_ext4(pkey, k, NULL, on_sign_hash, NULL, on_deinit, on_info, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE);
+	ret =
+	    gnutls_privkey_import_ext4(pkey, k, NULL, on_sign_hash, NULL, on_deinit, on_info, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE);
 	if (ret < 0) {
 		/* not owned by pkey: neither k nor what the caller gave */
 		pthread_mutex_destroy(&k->lock);
@@ -231,7 +232,7 @@ int kmg_pubkey_import(gnutls_pubkey_t pub, unsigned curve, const uint8_t *point)
 {
 	unsigned size = (unsigned)km_rpc_scalar_size(curve);
 	uint8_t xy[2 * KM_SCALAR_MAX];
-	gnutls_datum_t x = { xy, size }, y = { xy + size, size };
+	gnutls_datum_t x = {xy, size}, y = {xy + size, size};
 
 	memcpy(xy, point + 1, 2 * (size_t)size);
 	return gnutls_pubkey_import_ecc_raw(pub, algorithms[curve].curve, &x, &y);
@@ -240,7 +241,7 @@ int kmg_pubkey_import(gnutls_pubkey_t pub, unsigned curve, const uint8_t *point)
 int kmg_pubkey_is(gnutls_pubkey_t pub, unsigned curve, const uint8_t *point)
 {
 	gnutls_pubkey_t own;
-	gnutls_datum_t a = { NULL, 0 }, b = { NULL, 0 };
+	gnutls_datum_t a = {NULL, 0}, b = {NULL, 0};
 	int same = 0;
 
 	if (gnutls_pubkey_init(&own) < 0)
@@ -271,7 +272,8 @@ static int check_answer(const struct km_rpc_frame *f, unsigned type, char *why, 
 	return t.err;
 }
 
-int kmg_key_ask(const struct km_rpc_key *query, int64_t deadline, int patient, struct km_rpc_key_info *info, char *why, size_t why_size)
+int kmg_key_ask(const struct km_rpc_key *query, int64_t deadline, int patient, struct km_rpc_key_info *info, char *why,
+		size_t why_size)
 {
 	uint8_t out[512], in[KMG_ANSWER_SIZE];
 	uint32_t seq = next_seq();
@@ -298,7 +300,7 @@ int kmg_key_ask(const struct km_rpc_key *query, int64_t deadline, int patient, s
 /* Learns the id of a key that came as a stub: by its point. Two threads may ask at once, to the same end. */
 static int learn_id(struct kmg_key *k, int64_t deadline, int patient, uint8_t id[KM_HASH_SIZE], char *why, size_t why_size)
 {
-	struct km_rpc_key query = { .by = KM_RPC_BY_POINT, .point_len = k->point_len };
+	struct km_rpc_key query = {.by = KM_RPC_BY_POINT, .point_len = k->point_len};
 	struct km_rpc_key_info info;
 	int err;
 
@@ -360,7 +362,8 @@ static int refuse_test(const struct kmg_key *k)
 	return GNUTLS_E_PK_SIGN_FAILED;
 }
 
-static int put_signature(const struct kmg_key *k, const struct km_rpc_signature *m, gnutls_datum_t *signature, char *why, size_t why_size)
+static int put_signature(const struct kmg_key *k, const struct km_rpc_signature *m, gnutls_datum_t *signature, char *why,
+			 size_t why_size)
 {
 	uint8_t der[KM_DER_SIGNATURE_MAX];
 	struct km_buf b;
@@ -380,10 +383,10 @@ static int put_signature(const struct kmg_key *k, const struct km_rpc_signature 
 	return KM_OK;
 }
 
-static int request_signature(struct kmg_key *k, unsigned context, const gnutls_datum_t *data, int64_t deadline, gnutls_datum_t *signature,
-			     char *why, size_t why_size)
+static int request_signature(struct kmg_key *k, unsigned context, const gnutls_datum_t *data, int64_t deadline,
+			     gnutls_datum_t *signature, char *why, size_t why_size)
 {
-	struct km_rpc_sign sign = { .context = (uint8_t)context, .data = data->data, .len = data->size };
+	struct km_rpc_sign sign = {.context = (uint8_t)context, .data = data->data, .len = data->size};
 	uint32_t seq = next_seq();
 	struct km_rpc_signature answer;
 	struct km_rpc_frame frame;
@@ -445,7 +448,8 @@ int kmg_sign_data(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_
 	unsigned context;
 
 	if (!fits(k, algo)) {
-		kmg_log("a signature by %s is asked of a %s key: refused", gnutls_sign_get_name(algo), algorithms[k->curve].oid_name);
+		kmg_log("a signature by %s is asked of a %s key: refused", gnutls_sign_get_name(algo),
+			algorithms[k->curve].oid_name);
 		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
 	}
 	if (is_test_text(data))
@@ -462,8 +466,8 @@ int kmg_sign_data(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_
 int kmg_sign_hash(struct kmg_key *k, gnutls_sign_algorithm_t algo, const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
 	if (!fits(k, algo) || hash->size != gnutls_hash_get_len(algorithms[k->curve].digest)) {
-		kmg_log("a signature by %s of a hash of %u bytes is asked of a %s key: refused", gnutls_sign_get_name(algo), hash->size,
-			algorithms[k->curve].oid_name);
+		kmg_log("a signature by %s of a hash of %u bytes is asked of a %s key: refused", gnutls_sign_get_name(algo),
+			hash->size, algorithms[k->curve].oid_name);
 		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
 	}
 	if (is_test_digest(k, hash))

@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 static struct {
-	int usable;      /* stderr was a place for text when the process began */
+	int usable; /* stderr was a place for text when the process began */
 	dev_t dev;
 	ino_t ino;
 } start;
 
 static struct {
 	pthread_mutex_t lock;
-	int64_t tokens_at;   /* ms; the time at which the bucket would have been empty */
+	int64_t tokens_at; /* ms; the time at which the bucket would have been empty */
 	unsigned left_out;
-} bucket = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} bucket = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void after_fork_in_child(void)
 {

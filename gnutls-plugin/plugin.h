@@ -41,16 +41,16 @@ void kmg_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define KMG_DEFAULT_CONFIG "/etc/keymesh/plugin.conf"
 #define KMG_DEFAULT_SOCKET "/run/keymesh/keymesh.sock"
 #define KMG_MAX_SOCKETS 4
-#define KMG_SOCKET_SIZE 108   /* sun_path of a unix address */
+#define KMG_SOCKET_SIZE 108 /* sun_path of a unix address */
 
 struct kmg_settings {
-	char sockets[KMG_MAX_SOCKETS][KMG_SOCKET_SIZE];   /* tried in order; "/path" or "@abstract" */
+	char sockets[KMG_MAX_SOCKETS][KMG_SOCKET_SIZE]; /* tried in order; "/path" or "@abstract" */
 	unsigned socket_count;
-	uint32_t deadline_ms;          /* a signature, connecting included */
-	uint32_t retry_ms;             /* waiting for a daemon that is down */
-	int64_t daemon_uid;            /* -1: any */
+	uint32_t deadline_ms; /* a signature, connecting included */
+	uint32_t retry_ms;    /* waiting for a daemon that is down */
+	int64_t daemon_uid;   /* -1: any */
 	enum kmg_log_to log;
-	char broken[256];              /* why nothing can be signed; "" when all is well */
+	char broken[256]; /* why nothing can be signed; "" when all is well */
 };
 
 extern struct kmg_settings kmg_settings;
@@ -64,7 +64,7 @@ void kmg_settings_defaults(struct kmg_settings *s);
 
 /* ---- client.c ---- */
 
-int64_t kmg_now_ms(void);   /* monotonic */
+int64_t kmg_now_ms(void); /* monotonic */
 void kmg_client_init(void);
 /* Sends one whole frame (with this seq) and receives the last answer to it into mem; *frame points into mem.
  * deadline: on kmg_now_ms's clock, never passed by more than scheduling. patient 0: a daemon that is down is not waited for.
@@ -72,7 +72,7 @@ void kmg_client_init(void);
 int kmg_client_call(const struct km_buf *request, uint32_t seq, int64_t deadline, int patient, uint8_t *mem, size_t size,
 		    struct km_rpc_frame *frame, char *why, size_t why_size) KM_MUST;
 
-#define KMG_ANSWER_SIZE 8192   /* KEY_INFO, SIGNATURE and ERROR are far smaller */
+#define KMG_ANSWER_SIZE 8192 /* KEY_INFO, SIGNATURE and ERROR are far smaller */
 #define KMG_WHY_SIZE 256
 
 /* ---- classify.c ---- */

@@ -80,7 +80,7 @@ static int set_daemon_uid(struct kmg_settings *s, const char *value)
 
 static int set_log(struct kmg_settings *s, const char *value)
 {
-	static const char *const names[] = { "auto", "stderr", "syslog" };
+	static const char *const names[] = {"auto", "stderr", "syslog"};
 
 	for (unsigned i = 0; i < 3; i++) {
 		if (strcmp(value, names[i]) == 0) {
@@ -96,11 +96,11 @@ static const struct {
 	int (*set)(struct kmg_settings *s, const char *value);
 	int many;
 } keys[] = {
-	{ "socket", "KEYMESH_SOCKET", "an absolute path or @name (abstract), at most 4 of them, each under 108 bytes", set_socket, 1 },
-	{ "deadline_ms", "KEYMESH_DEADLINE_MS", "10 to 60000", set_deadline, 0 },
-	{ "retry_ms", "KEYMESH_RETRY_MS", "0 to 60000", set_retry, 0 },
-	{ "daemon_uid", "KEYMESH_DAEMON_UID", "the number of a user", set_daemon_uid, 0 },
-	{ "log", "KEYMESH_LOG", "auto, stderr or syslog", set_log, 0 },
+    {"socket", "KEYMESH_SOCKET", "an absolute path or @name (abstract), at most 4 of them, each under 108 bytes", set_socket, 1},
+    {"deadline_ms", "KEYMESH_DEADLINE_MS", "10 to 60000", set_deadline, 0},
+    {"retry_ms", "KEYMESH_RETRY_MS", "0 to 60000", set_retry, 0},
+    {"daemon_uid", "KEYMESH_DAEMON_UID", "the number of a user", set_daemon_uid, 0},
+    {"log", "KEYMESH_LOG", "auto, stderr or syslog", set_log, 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 

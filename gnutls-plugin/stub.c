@@ -10,10 +10,14 @@
 static unsigned curve_of(gnutls_ecc_curve_t curve)
 {
 	switch (curve) {
-	case GNUTLS_ECC_CURVE_SECP256R1: return 1;
-	case GNUTLS_ECC_CURVE_SECP384R1: return 2;
-	case GNUTLS_ECC_CURVE_SECP521R1: return 3;
-	default: return 0;
+	case GNUTLS_ECC_CURVE_SECP256R1:
+		return 1;
+	case GNUTLS_ECC_CURVE_SECP384R1:
+		return 2;
+	case GNUTLS_ECC_CURVE_SECP521R1:
+		return 3;
+	default:
+		return 0;
 	}
 }
 
@@ -34,7 +38,7 @@ static int right_align(uint8_t *out, size_t size, const gnutls_datum_t *d)
 
 int kmg_stub_recognise(gnutls_x509_privkey_t key, struct km_rpc_key_info *info)
 {
-	gnutls_datum_t x = { NULL, 0 }, y = { NULL, 0 }, d = { NULL, 0 };
+	gnutls_datum_t x = {NULL, 0}, y = {NULL, 0}, d = {NULL, 0};
 	gnutls_ecc_curve_t curve;
 	size_t size;
 	int is = 0;

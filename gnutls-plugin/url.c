@@ -11,7 +11,7 @@
 static int ask(const char *url, struct km_rpc_key_info *info)
 {
 	const char *name = url + sizeof(SCHEME) - 1;
-	struct km_rpc_key query = { .by = KM_RPC_BY_NAME };
+	struct km_rpc_key query = {.by = KM_RPC_BY_NAME};
 	char why[KMG_WHY_SIZE];
 	size_t n = strlen(name);
 	int err;
@@ -56,10 +56,10 @@ static int import_pubkey(gnutls_pubkey_t pubkey, const char *url, unsigned flags
 void kmg_url_register(void)
 {
 	static const gnutls_custom_url_st st = {
-		.name = SCHEME,
-		.name_size = sizeof(SCHEME) - 1,
-		.import_key = import_key,
-		.import_pubkey = import_pubkey,
+	    .name = SCHEME,
+	    .name_size = sizeof(SCHEME) - 1,
+	    .import_key = import_key,
+	    .import_pubkey = import_pubkey,
 	};
 	int ret = gnutls_register_custom_url(&st);
 

@@ -36,7 +36,7 @@ static size_t skip_zeros(const uint8_t **p, size_t n, unsigned *pad)
 
 int km_der_put_signature(struct km_buf *b, const uint8_t *r, const uint8_t *s, size_t size)
 {
-	const uint8_t *v[2] = { r, s };
+	const uint8_t *v[2] = {r, s};
 	size_t n[2], total = 0;
 	unsigned pad[2];
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/context.h"
 
-static const uint8_t scalar_sizes[] = { 0, 32, 48, 66 };   /* by enum km_curve_id */
+static const uint8_t scalar_sizes[] = {0, 32, 48, 66}; /* by enum km_curve_id */
 
 size_t km_rpc_scalar_size(unsigned curve)
 {
@@ -245,7 +245,8 @@ int km_rpc_decode_sign(const struct km_rpc_frame *f, struct km_rpc_sign *m)
 	km_get_bytes(&r, m->random, KM_NONCE_SIZE);
 	m->data = km_get_lref(&r, &m->len, KM_MAX_REQUEST_BYTES);
 	err = km_reader_end(&r);
-	if (!err && (!context_on_request(m->context) || m->deadline_ms < 1 || m->deadline_ms > KM_RPC_MAX_DEADLINE_MS || m->len < 1))
+	if (!err &&
+	    (!context_on_request(m->context) || m->deadline_ms < 1 || m->deadline_ms > KM_RPC_MAX_DEADLINE_MS || m->len < 1))
 		err = KM_E_RANGE;
 	if (err)
 		memset(m, 0, sizeof(*m));

@@ -18,8 +18,8 @@
 
 /* The sentinel as a scalar of the curve. Returns its size, 0 for an unknown curve. */
 size_t km_stub_scalar(unsigned curve, uint8_t out[KM_SCALAR_MAX]);
-/* 1 when the size bytes at d, big endian and possibly with zeros stripped or added in front, are the sentinel. Constant time in the
- * contents of d, which may be the secret of an ordinary key. */
+/* 1 when the size bytes at d, big endian and possibly with zeros stripped or added in front, are the sentinel. Constant time in
+ * the contents of d, which may be the secret of an ordinary key. */
 int km_stub_is_scalar(const uint8_t *d, size_t size) KM_MUST;
 
 /* Appends the DER of a stub. point: 0x04 | x | y of 1 + 2*km_rpc_scalar_size(curve) bytes. Returns KM_OK, KM_E_INVAL or the

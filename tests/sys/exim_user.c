@@ -32,7 +32,7 @@ EXPORT struct passwd *getpwnam(const char *name)
 
 	if (strcmp(name, login) != 0)
 		return ((struct passwd * (*)(const char *)) dlsym(RTLD_NEXT, "getpwnam"))(name);
-	pw = (struct passwd){ login, none, uid, gid, empty, dir, shell };
+	pw = (struct passwd){login, none, uid, gid, empty, dir, shell};
 	return &pw;
 }
 
@@ -43,6 +43,6 @@ EXPORT struct group *getgrnam(const char *name)
 
 	if (strcmp(name, login) != 0)
 		return ((struct group * (*)(const char *)) dlsym(RTLD_NEXT, "getgrnam"))(name);
-	gr = (struct group){ login, none, gid, members };
+	gr = (struct group){login, none, gid, members};
 	return &gr;
 }

@@ -33,7 +33,7 @@
 #define INPUT (KM_RPC_MAX_TO_DAEMON + 4)
 
 enum mode { SIGN, HANG, REFUSE, GARBAGE, HANGUP, BADSIG, DRIP, CLOSED };
-static const char *const mode_names[] = { "sign", "hang", "refuse", "garbage", "hangup", "badsig", "drip", "closed" };
+static const char *const mode_names[] = {"sign", "hang", "refuse", "garbage", "hangup", "badsig", "drip", "closed"};
 
 static struct {
 	gnutls_privkey_t key;
@@ -72,7 +72,8 @@ static void check(int ret, const char *what)
 static void right_align(uint8_t *out, size_t size, const gnutls_datum_t *d)
 {
 	memset(out, 0, size);
-	memcpy(out + (d->size < size ? size - d->size : 0), d->data + (d->size > size ? d->size - size : 0), d->size < size ? d->size : size);
+	memcpy(out + (d->size < size ? size - d->size : 0), d->data + (d->size > size ? d->size - size : 0),
+	       d->size < size ? d->size : size);
 }
 
 static void load_key(const char *file, const char *name)
@@ -110,15 +111,15 @@ static void write_stub(const char *file)
 	FILE *f = fopen(file, "w");
 
 	km_buf_init(&b);
-	if (!f || km_stub_put_pem(&b, fake.info.curve, fake.info.point, fake.info.point_len) != KM_OK || fwrite(b.data, 1, b.len, f) != b.len ||
-	    fclose(f) != 0)
+	if (!f || km_stub_put_pem(&b, fake.info.curve, fake.info.point, fake.info.point_len) != KM_OK ||
+	    fwrite(b.data, 1, b.len, f) != b.len || fclose(f) != 0)
 		die(file, "cannot write");
 	km_buf_clear(&b);
 }
 
 static int listen_on(const char *name)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t n = strlen(name);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -129,7 +130,8 @@ static int listen_on(const char *name)
 		sa.sun_path[0] = '\0';
 	else
 		unlink(name);
-	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@'))) != 0 || listen(fd, 64) != 0)
+	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@'))) != 0 ||
+	    listen(fd, 64) != 0)
 		die(name, strerror(errno));
 	return fd;
 }
@@ -138,12 +140,14 @@ static int listen_on(const char *name)
 
 static gnutls_sign_algorithm_t algorithm(void)
 {
-	return fake.info.curve == 1 ? GNUTLS_SIGN_ECDSA_SHA256 : fake.info.curve == 2 ? GNUTLS_SIGN_ECDSA_SHA384 : GNUTLS_SIGN_ECDSA_SHA512;
+	return fake.info.curve == 1   ? GNUTLS_SIGN_ECDSA_SHA256
+	       : fake.info.curve == 2 ? GNUTLS_SIGN_ECDSA_SHA384
+				      : GNUTLS_SIGN_ECDSA_SHA512;
 }
 
 static int make_signature(const struct km_rpc_sign *m, struct km_rpc_signature *out)
 {
-	gnutls_datum_t data = { (uint8_t *)(uintptr_t)m->data, (unsigned)m->len }, sig;
+	gnutls_datum_t data = {(uint8_t *)(uintptr_t)m->data, (unsigned)m->len}, sig;
 	int ret, err;
 
 	if (m->context == KM_CTX_DIGEST)
@@ -175,7 +179,7 @@ static int is_our_key(const struct km_rpc_key *q)
 
 static void answer_key(const struct km_rpc_frame *f, const struct client *c, struct km_buf *out)
 {
-	static const char *const by[] = { "?", "name", "point", "id" };
+	static const char *const by[] = {"?", "name", "point", "id"};
 	struct km_rpc_key q;
 	int ours, err = km_rpc_decode_key(f, &q);
 
@@ -208,8 +212,8 @@ static void answer_sign(const struct km_rpc_frame *f, const struct client *c, st
 		err = KM_E_NOQUORUM;
 	if (!err)
 		err = make_signature(&m, &sig);
-	fprintf(fake.log, "SIGN %s %zu %s uid=%u deadline=%u\n", m.context ? km_context_name(m.context) : "?", m.len, err ? km_errname(err) : "ok",
-		c->uid, m.deadline_ms);
+	fprintf(fake.log, "SIGN %s %zu %s uid=%u deadline=%u\n", m.context ? km_context_name(m.context) : "?", m.len,
+		err ? km_errname(err) : "ok", c->uid, m.deadline_ms);
 	if (err)
 		(void)!km_rpc_encode_error(out, f->seq, err, NULL);
 	else if (km_rpc_encode_signature(out, f->seq, &sig) != KM_OK)
@@ -220,7 +224,7 @@ static void answer_sign(const struct km_rpc_frame *f, const struct client *c, st
 static int put_out(int fd, const struct km_buf *out)
 {
 	size_t at = 0, step = fake.mode == DRIP ? 1 : out->len;
-	struct timespec pause = { 0, 200000 };
+	struct timespec pause = {0, 200000};
 
 	while (at < out->len) {
 		ssize_t n = send(fd, out->data + at, out->len - at < step ? out->len - at : step, MSG_NOSIGNAL);
@@ -237,7 +241,7 @@ static int put_out(int fd, const struct km_buf *out)
 /* Returns -1 to hang up. */
 static int answer(struct client *c, const struct km_rpc_frame *f)
 {
-	struct timespec pause = { fake.delay_ms / 1000, fake.delay_ms % 1000 * 1000000L };
+	struct timespec pause = {fake.delay_ms / 1000, fake.delay_ms % 1000 * 1000000L};
 	struct km_buf out;
 	int ret = 0;
 
@@ -299,7 +303,8 @@ static void turn_away(int fd)
 	struct km_buf b;
 
 	km_buf_init(&b);
-	if (km_rpc_encode_error(&b, 0, KM_E_RIGHTS, "this user is not in listen.users") != KM_OK || send(fd, b.data, b.len, MSG_NOSIGNAL) < 0)
+	if (km_rpc_encode_error(&b, 0, KM_E_RIGHTS, "this user is not in listen.users") != KM_OK ||
+	    send(fd, b.data, b.len, MSG_NOSIGNAL) < 0)
 		fprintf(fake.log, "TURNED AWAY unheard\n");
 	km_buf_clear(&b);
 	close(fd);
@@ -307,7 +312,7 @@ static void turn_away(int fd)
 
 static void welcome(int lfd)
 {
-	struct ucred cred = { 0 };
+	struct ucred cred = {0};
 	socklen_t len = sizeof(cred);
 	int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -320,7 +325,7 @@ static void welcome(int lfd)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		if (clients[i].fd < 0) {
-			clients[i] = (struct client){ .fd = fd, .uid = cred.uid, .in = malloc(INPUT) };
+			clients[i] = (struct client){.fd = fd, .uid = cred.uid, .in = malloc(INPUT)};
 			fprintf(fake.log, "CONNECT uid=%u pid=%d\n", cred.uid, (int)cred.pid);
 			return;
 		}
@@ -334,9 +339,9 @@ static void loop(const int *listen_fds, unsigned listens)
 
 	while (!stop) {
 		for (unsigned i = 0; i < listens; i++)
-			p[i] = (struct pollfd){ .fd = listen_fds[i], .events = POLLIN };
+			p[i] = (struct pollfd){.fd = listen_fds[i], .events = POLLIN};
 		for (unsigned i = 0; i < MAX_CLIENTS; i++)
-			p[listens + i] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
+			p[listens + i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
 		if (poll(p, listens + MAX_CLIENTS, -1) < 0)
 			continue;
 		for (unsigned i = 0; i < MAX_CLIENTS; i++)
@@ -359,27 +364,45 @@ static enum mode mode_by_name(const char *name)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "key", 1, NULL, 'k' }, { "name", 1, NULL, 'n' }, { "socket", 1, NULL, 's' }, { "log", 1, NULL, 'l' },
-		{ "stub", 1, NULL, 'S' }, { "mode", 1, NULL, 'm' }, { "delay", 1, NULL, 'd' }, { "allow-digest", 0, NULL, 'D' },
-		{ NULL, 0, NULL, 0 },
+	    {"key", 1, NULL, 'k'},   {"name", 1, NULL, 'n'},	     {"socket", 1, NULL, 's'},
+	    {"log", 1, NULL, 'l'},   {"stub", 1, NULL, 'S'},	     {"mode", 1, NULL, 'm'},
+	    {"delay", 1, NULL, 'd'}, {"allow-digest", 0, NULL, 'D'}, {NULL, 0, NULL, 0},
 	};
 	const char *key = NULL, *name = "web", *stub = NULL, *sockets[MAX_LISTEN];
-	struct sigaction sa = { .sa_handler = on_term };
+	struct sigaction sa = {.sa_handler = on_term};
 	int fds[MAX_LISTEN], c;
 	unsigned n = 0, i;
 
 	fake.log = stdout;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'k': key = optarg; break;
-		case 'n': name = optarg; break;
-		case 's': if (n < MAX_LISTEN) sockets[n++] = optarg; break;
-		case 'l': fake.log = fopen(optarg, "a"); break;
-		case 'S': stub = optarg; break;
-		case 'm': fake.mode = mode_by_name(optarg); break;
-		case 'd': fake.delay_ms = atoi(optarg); break;
-		case 'D': fake.allow_digest = 1; break;
-		default: return 2;
+		case 'k':
+			key = optarg;
+			break;
+		case 'n':
+			name = optarg;
+			break;
+		case 's':
+			if (n < MAX_LISTEN)
+				sockets[n++] = optarg;
+			break;
+		case 'l':
+			fake.log = fopen(optarg, "a");
+			break;
+		case 'S':
+			stub = optarg;
+			break;
+		case 'm':
+			fake.mode = mode_by_name(optarg);
+			break;
+		case 'd':
+			fake.delay_ms = atoi(optarg);
+			break;
+		case 'D':
+			fake.allow_digest = 1;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (!key || !fake.log)

@@ -31,14 +31,15 @@ static long now_ms(void)
 /* All are held until all are found, so that they differ. */
 static int print_ports(int n)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 
 	for (int i = 0; i < n; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 		sa.sin_port = 0;
-		if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
+		if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
+		    getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
 			return 1;
 		printf("%s%d", i ? " " : "", ntohs(sa.sin_port));
 	}
@@ -48,8 +49,8 @@ static int print_ports(int n)
 
 static int try_connect(const char *where)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	size_t n = strlen(where);
 	int fd, ok;
 
@@ -64,7 +65,8 @@ static int try_connect(const char *where)
 		if (where[0] == '@')
 			un.sun_path[0] = '\0';
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		ok = connect(fd, (struct sockaddr *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (where[0] == '/'))) == 0;
+		ok = connect(fd, (struct sockaddr *)&un,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (where[0] == '/'))) == 0;
 	}
 	close(fd);
 	return ok;

@@ -54,7 +54,7 @@ static gnutls_datum_t tls13_content(const char *label)
 	memcpy(mem + 64, label, n);
 	if (gnutls_rnd(GNUTLS_RND_NONCE, mem + 64 + n, 32) < 0)
 		die("random");
-	return (gnutls_datum_t){ mem, (unsigned)(64 + n + 32) };
+	return (gnutls_datum_t){mem, (unsigned)(64 + n + 32)};
 }
 
 static gnutls_datum_t tls12_content(void)
@@ -64,13 +64,13 @@ static gnutls_datum_t tls12_content(void)
 	if (gnutls_rnd(GNUTLS_RND_NONCE, mem, sizeof(mem)) < 0)
 		die("random");
 	memcpy(mem + 64, "\x03\x00\x1d\x20", 4);
-	return (gnutls_datum_t){ mem, sizeof(mem) };
+	return (gnutls_datum_t){mem, sizeof(mem)};
 }
 
 /* 0 when key signs data and the certificate's key verifies it. */
 static int signs(gnutls_privkey_t key, gnutls_sign_algorithm_t algo, const gnutls_datum_t *data)
 {
-	gnutls_datum_t sig = { NULL, 0 };
+	gnutls_datum_t sig = {NULL, 0};
 	int ret = gnutls_privkey_sign_data2(key, algo, 0, data, &sig);
 
 	if (ret >= 0)
@@ -84,7 +84,7 @@ static const char tls13_server[] = "TLS 1.3, server CertificateVerify";
 static int signs_tls13(gnutls_privkey_t key)
 {
 	unsigned char mem[64 + sizeof(tls13_server) + 32];
-	gnutls_datum_t data = { mem, sizeof(mem) };
+	gnutls_datum_t data = {mem, sizeof(mem)};
 
 	memset(mem, 0x20, 64);
 	memcpy(mem + 64, tls13_server, sizeof(tls13_server));
@@ -98,12 +98,12 @@ static int signs_tls13(gnutls_privkey_t key)
 static void test_contents(void)
 {
 	gnutls_privkey_t key = load(&stub);
-	gnutls_datum_t data = tls13_content(tls13_server), sig = { NULL, 0 };
-	gnutls_datum_t text = { (unsigned char *)(uintptr_t)"hello", 5 };
+	gnutls_datum_t data = tls13_content(tls13_server), sig = {NULL, 0};
+	gnutls_datum_t text = {(unsigned char *)(uintptr_t) "hello", 5};
 
 	ok(signs(key, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, &data) == 0, "TLS 1.3 content is signed");
 	ok(gnutls_privkey_sign_data(key, GNUTLS_DIG_SHA256, 0, &data, &sig) >= 0 &&
-		   gnutls_pubkey_verify_data2(cert_pub, GNUTLS_SIGN_ECDSA_SHA256, 0, &data, &sig) >= 0,
+	       gnutls_pubkey_verify_data2(cert_pub, GNUTLS_SIGN_ECDSA_SHA256, 0, &data, &sig) >= 0,
 	   "also by gnutls_privkey_sign_data");
 	gnutls_free(sig.data);
 	data.data[3] = 0x21;
@@ -119,7 +119,8 @@ static void test_contents(void)
 	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA256, &data) == GNUTLS_E_PK_SIGN_FAILED, "a point of the wrong length: refused");
 	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA256, &text) == GNUTLS_E_PK_SIGN_FAILED, "any other bytes: refused");
 	data = tls13_content(tls13_server);
-	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA384, &data) == GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM, "SHA-384 with P-256: refused");
+	ok(signs(key, GNUTLS_SIGN_ECDSA_SHA384, &data) == GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM,
+	   "SHA-384 with P-256: refused");
 	gnutls_privkey_deinit(key);
 }
 
@@ -127,13 +128,13 @@ static void test_hash_only(void)
 {
 	gnutls_privkey_t key = load(&stub);
 	unsigned char mem[32];
-	gnutls_datum_t hash = { mem, 32 }, sig = { NULL, 0 };
+	gnutls_datum_t hash = {mem, 32}, sig = {NULL, 0};
 	int ret;
 
 	memset(mem, 7, 32);
 	ret = gnutls_privkey_sign_hash2(key, GNUTLS_SIGN_ECDSA_SHA256, 0, &hash, &sig);
-	ok(digest_allowed ? ret >= 0 && gnutls_pubkey_verify_hash2(cert_pub, GNUTLS_SIGN_ECDSA_SHA256, 0, &hash, &sig) >= 0 :
-			    ret == GNUTLS_E_PK_SIGN_FAILED,
+	ok(digest_allowed ? ret >= 0 && gnutls_pubkey_verify_hash2(cert_pub, GNUTLS_SIGN_ECDSA_SHA256, 0, &hash, &sig) >= 0
+			  : ret == GNUTLS_E_PK_SIGN_FAILED,
 	   digest_allowed ? "a bare hash is signed where the daemon allows it" : "a bare hash is refused");
 	gnutls_free(sig.data);
 	sig.data = NULL;
@@ -156,7 +157,8 @@ static void test_request_for_certificate(void)
 
 	if (gnutls_pubkey_init(&pub) < 0 || gnutls_x509_crq_init(&crq) < 0)
 		die("memory");
-	ok(gnutls_pubkey_import_privkey(pub, key, 0, 0) >= 0 && gnutls_x509_crq_set_pubkey(crq, pub) >= 0, "a stub gives its public key");
+	ok(gnutls_pubkey_import_privkey(pub, key, 0, 0) >= 0 && gnutls_x509_crq_set_pubkey(crq, pub) >= 0,
+	   "a stub gives its public key");
 	(void)gnutls_x509_crq_set_version(crq, 1);
 	(void)gnutls_x509_crq_set_dn(crq, "CN=localhost", NULL);
 	ret = gnutls_x509_crq_privkey_sign(crq, key, GNUTLS_DIG_SHA256, 0);
@@ -205,7 +207,7 @@ static int pair_mem(const gnutls_datum_t *c, int how)
 
 static void test_pairs(void)
 {
-	static const char *const names[] = { "set_x509_key_mem", "set_key", "set_x509_key" };
+	static const char *const names[] = {"set_x509_key_mem", "set_key", "set_x509_key"};
 	char text[100];
 
 	for (int how = 0; how < 3; how++) {
@@ -241,7 +243,7 @@ static void test_urls(void)
 
 static int ordinary(gnutls_pk_algorithm_t pk, unsigned bits, gnutls_sign_algorithm_t algo)
 {
-	gnutls_datum_t data = { (unsigned char *)(uintptr_t)"any bytes", 9 }, sig = { NULL, 0 };
+	gnutls_datum_t data = {(unsigned char *)(uintptr_t) "any bytes", 9}, sig = {NULL, 0};
 	gnutls_privkey_t key;
 	gnutls_pubkey_t pub;
 	int ret;
@@ -263,8 +265,10 @@ static int ordinary(gnutls_pk_algorithm_t pk, unsigned bits, gnutls_sign_algorit
 
 static void test_ordinary_keys(void)
 {
-	ok(ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), GNUTLS_SIGN_ECDSA_SHA256), "an ordinary P-256 key works");
-	ok(ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP521R1), GNUTLS_SIGN_ECDSA_SHA512), "an ordinary P-521 key works");
+	ok(ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), GNUTLS_SIGN_ECDSA_SHA256),
+	   "an ordinary P-256 key works");
+	ok(ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP521R1), GNUTLS_SIGN_ECDSA_SHA512),
+	   "an ordinary P-521 key works");
 	ok(ordinary(GNUTLS_PK_RSA, 2048, GNUTLS_SIGN_RSA_SHA256), "an ordinary RSA key works");
 	ok(ordinary(GNUTLS_PK_EDDSA_ED25519, 256, GNUTLS_SIGN_EDDSA_ED25519), "an ordinary Ed25519 key works");
 }
@@ -279,7 +283,8 @@ static void test_addresses_again(void)
 		key = load(&stub);
 		gnutls_privkey_deinit(key);
 		if (i % 100 == 0)
-			good &= ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), GNUTLS_SIGN_ECDSA_SHA256);
+			good &=
+			    ordinary(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), GNUTLS_SIGN_ECDSA_SHA256);
 	}
 	ok(good, "2000 stubs loaded and freed, ordinary keys in between");
 	key = load(&stub);
@@ -408,14 +413,15 @@ static void test_sockets(void)
 	pid = fork();
 	if (pid == 0)
 		_exit(count_sockets(&bad));
-	ok(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0, "none is left open in a child");
+	ok(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	   "none is left open in a child");
 }
 
 /* A server closes its stderr, and a client's socket gets the number: no line of ours may go there. (KEYMESH_LOG=auto) */
 static void test_stderr_taken_by_a_client(void)
 {
 	gnutls_privkey_t key = load(&stub);
-	gnutls_datum_t seven = { (unsigned char *)(uintptr_t)"7 bytes", 7 }, six = { seven.data, 6 };
+	gnutls_datum_t seven = {(unsigned char *)(uintptr_t) "7 bytes", 7}, six = {seven.data, 6};
 	int pair[2], saved = dup(2);
 	char got[200];
 	ssize_t n;
@@ -436,7 +442,8 @@ static void test_stderr_taken_by_a_client(void)
 
 int main(int argc, char **argv)
 {
-	if (argc < 4 || gnutls_load_file(argv[1], &stub) < 0 || gnutls_load_file(argv[2], &cert) < 0 || gnutls_load_file(argv[3], &other_cert) < 0)
+	if (argc < 4 || gnutls_load_file(argv[1], &stub) < 0 || gnutls_load_file(argv[2], &cert) < 0 ||
+	    gnutls_load_file(argv[3], &other_cert) < 0)
 		die("usage: plugin_host STUB CERT OTHER-CERT [allow-digest]");
 	digest_allowed = argc > 4;
 	if (gnutls_pubkey_init(&cert_pub) < 0 || gnutls_pubkey_import_x509_raw(cert_pub, &cert, GNUTLS_X509_FMT_PEM, 0) < 0)
@@ -444,7 +451,7 @@ int main(int argc, char **argv)
 	printf("1..%d\n", digest_allowed ? 42 : 39);
 	if (digest_allowed)
 		test_stderr_taken_by_a_client();
-	test_pairs();    /* first: its lines must be in the log before the rate limit begins */
+	test_pairs(); /* first: its lines must be in the log before the rate limit begins */
 	test_contents();
 	test_hash_only();
 	test_request_for_certificate();

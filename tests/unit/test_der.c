@@ -14,12 +14,12 @@ static int put(struct km_buf *b, const uint8_t *r, const uint8_t *s, size_t size
 /* Many shapes: top bit set or not, leading zeros of every number; both encoders agree, and the decoder comes back. */
 static void test_as_gnutls(void **state)
 {
-	static const size_t sizes[] = { 32, 48, 66 };
+	static const size_t sizes[] = {32, 48, 66};
 	uint8_t r[66], s[66], r2[66], s2[66];
 
 	for (unsigned i = 0; i < 3000; i++) {
 		size_t size = sizes[i % 3], zr = i / 3 % size, zs = i / 7 % size;
-		gnutls_datum_t dr = { r, (unsigned)size }, ds = { s, (unsigned)size }, der;
+		gnutls_datum_t dr = {r, (unsigned)size}, ds = {s, (unsigned)size}, der;
 		struct km_buf b;
 
 		assert_int_equal(gnutls_rnd(GNUTLS_RND_NONCE, r, size), 0);
@@ -43,7 +43,7 @@ static void test_as_gnutls(void **state)
 
 static void test_edges(void **state)
 {
-	uint8_t zero[66] = { 0 }, one[66] = { 0 }, full[66];
+	uint8_t zero[66] = {0}, one[66] = {0}, full[66];
 	struct km_buf b;
 
 	one[65] = 1;
@@ -64,21 +64,25 @@ static void test_edges(void **state)
 
 static void test_decoder_refuses(void **state)
 {
-	static const struct { const char *der; size_t n; int err; } bad[] = {
-		{ "", 0, KM_E_TRUNCATED },
-		{ "\x31\x06\x02\x01\x01\x02\x01\x01", 8, KM_E_ENCODING },
-		{ "\x30\x06\x03\x01\x01\x02\x01\x01", 8, KM_E_ENCODING },
-		{ "\x30\x06\x02\x01\x81\x02\x01\x01", 8, KM_E_ENCODING },             /* negative */
-		{ "\x30\x07\x02\x02\x00\x01\x02\x01\x01", 9, KM_E_ENCODING },         /* zero byte for nothing */
-		{ "\x30\x06\x02\x01\x00\x02\x01\x01", 8, KM_E_ENCODING },             /* zero */
-		{ "\x30\x05\x02\x00\x02\x01\x01", 7, KM_E_ENCODING },                 /* empty integer */
-		{ "\x30\x81\x06\x02\x01\x01\x02\x01\x01", 9, KM_E_ENCODING },         /* long form for a short length */
-		{ "\x30\x80\x02\x01\x01\x02\x01\x01\x00\x00", 10, KM_E_ENCODING },    /* indefinite */
-		{ "\x30\x06\x02\x01\x01\x02\x01\x01\x00", 9, KM_E_TRAILING },
-		{ "\x30\x09\x02\x01\x01\x02\x01\x01\x02\x01\x01", 11, KM_E_TRAILING },
-		{ "\x30\x06\x02\x01\x01\x02\x01", 7, KM_E_TRUNCATED },
-		{ "\x30\x03\x02\x01\x01", 5, KM_E_TRUNCATED },
-		{ "\x30\x09\x02\x04\x01\x01\x01\x01\x02\x01\x01", 11, KM_E_RANGE },   /* four bytes for size 3 */
+	static const struct {
+		const char *der;
+		size_t n;
+		int err;
+	} bad[] = {
+	    {"", 0, KM_E_TRUNCATED},
+	    {"\x31\x06\x02\x01\x01\x02\x01\x01", 8, KM_E_ENCODING},
+	    {"\x30\x06\x03\x01\x01\x02\x01\x01", 8, KM_E_ENCODING},
+	    {"\x30\x06\x02\x01\x81\x02\x01\x01", 8, KM_E_ENCODING},	     /* negative */
+	    {"\x30\x07\x02\x02\x00\x01\x02\x01\x01", 9, KM_E_ENCODING},	     /* zero byte for nothing */
+	    {"\x30\x06\x02\x01\x00\x02\x01\x01", 8, KM_E_ENCODING},	     /* zero */
+	    {"\x30\x05\x02\x00\x02\x01\x01", 7, KM_E_ENCODING},		     /* empty integer */
+	    {"\x30\x81\x06\x02\x01\x01\x02\x01\x01", 9, KM_E_ENCODING},	     /* long form for a short length */
+	    {"\x30\x80\x02\x01\x01\x02\x01\x01\x00\x00", 10, KM_E_ENCODING}, /* indefinite */
+	    {"\x30\x06\x02\x01\x01\x02\x01\x01\x00", 9, KM_E_TRAILING},
+	    {"\x30\x09\x02\x01\x01\x02\x01\x01\x02\x01\x01", 11, KM_E_TRAILING},
+	    {"\x30\x06\x02\x01\x01\x02\x01", 7, KM_E_TRUNCATED},
+	    {"\x30\x03\x02\x01\x01", 5, KM_E_TRUNCATED},
+	    {"\x30\x09\x02\x04\x01\x01\x01\x01\x02\x01\x01", 11, KM_E_RANGE}, /* four bytes for size 3 */
 	};
 	uint8_t r[3], s[3];
 

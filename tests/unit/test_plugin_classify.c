@@ -63,8 +63,12 @@ static void test_tls13(void **state)
 
 static void test_tls12(void **state)
 {
-	static const struct { unsigned group; size_t point; uint8_t first; } good[] = {
-		{ 23, 65, 4 }, { 24, 97, 4 }, { 25, 133, 4 }, { 29, 32, 0 }, { 30, 56, 9 },
+	static const struct {
+		unsigned group;
+		size_t point;
+		uint8_t first;
+	} good[] = {
+	    {23, 65, 4}, {24, 97, 4}, {25, 133, 4}, {29, 32, 0}, {30, 56, 9},
 	};
 	uint8_t p[512];
 
@@ -76,15 +80,15 @@ static void test_tls12(void **state)
 		assert_int_equal(classify(p, n + 1), 0);
 		for (size_t cut = 0; cut < n; cut++)
 			assert_int_equal(classify(p, cut), 0);
-		p[64] = 1;   /* explicit prime */
+		p[64] = 1; /* explicit prime */
 		assert_int_equal(classify(p, n), 0);
 		for (size_t point = 0; point < 256; point++) {
 			n = make_tls12(p, good[i].group, point, good[i].first);
 			assert_int_equal(classify(p, n), point == good[i].point ? KM_CTX_TLS12_SERVER : 0);
 		}
 	}
-	assert_int_equal(classify(p, make_tls12(p, 23, 65, 2)), 0);      /* not uncompressed */
-	assert_int_equal(classify(p, make_tls12(p, 22, 65, 4)), 0);      /* secp256k1 */
+	assert_int_equal(classify(p, make_tls12(p, 23, 65, 2)), 0); /* not uncompressed */
+	assert_int_equal(classify(p, make_tls12(p, 22, 65, 4)), 0); /* secp256k1 */
 	assert_int_equal(classify(p, make_tls12(p, 0x100 + 23, 65, 4)), 0);
 }
 

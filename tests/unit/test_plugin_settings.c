@@ -30,7 +30,9 @@ static void test_good(void **state)
 	assert_int_equal(s.retry_ms, 500);
 	assert_int_equal(s.socket_count, 0);
 	assert_true(s.daemon_uid == -1);
-	assert_int_equal(parse(&s, "# a comment\n\n  socket\t=  /run/a b/c.sock \r\nsocket=@mesh\ndeadline_ms=10\nretry_ms = 0\ndaemon_uid = 4294967294\nlog = syslog",
+	assert_int_equal(parse(&s,
+			       "# a comment\n\n  socket\t=  /run/a b/c.sock \r\nsocket=@mesh\ndeadline_ms=10\nretry_ms = "
+			       "0\ndaemon_uid = 4294967294\nlog = syslog",
 			       why),
 			 KM_OK);
 	assert_int_equal(s.socket_count, 2);
@@ -44,22 +46,24 @@ static void test_good(void **state)
 
 static void test_bad(void **state)
 {
-	static const struct { const char *text, *says; } bad[] = {
-		{ "sockets = /a\n", "line 1: unknown key \"sockets\" (known: socket," },
-		{ "\n# x\ndeadline_ms\n", "line 3: \"deadline_ms\" is not of the form key = value" },
-		{ "deadline_ms = 9\n", "line 1: deadline_ms = \"9\": must be 10 to 60000" },
-		{ "deadline_ms = 60001\n", "must be 10 to 60000" },
-		{ "deadline_ms = 99999999999999999999999999\n", "must be 10 to 60000" },
-		{ "deadline_ms = -1\n", "must be 10 to 60000" },
-		{ "deadline_ms = 1e3\n", "must be 10 to 60000" },
-		{ "deadline_ms =\n", "must be 10 to 60000" },
-		{ "deadline_ms = 10\nlog = auto\ndeadline_ms = 11\n", "line 3: deadline_ms is given twice" },
-		{ "socket = relative/path\n", "an absolute path or @name" },
-		{ "socket = @\n", "an absolute path or @name" },
-		{ "socket = /a\nsocket = /b\nsocket = /c\nsocket = /d\nsocket = /e\n", "line 5: socket = \"/e\"" },
-		{ "log = nowhere\n", "must be auto, stderr or syslog" },
-		{ "= 3\n", "unknown key \"\"" },
-		{ "daemon_uid = root\n", "the number of a user" },
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+	    {"sockets = /a\n", "line 1: unknown key \"sockets\" (known: socket,"},
+	    {"\n# x\ndeadline_ms\n", "line 3: \"deadline_ms\" is not of the form key = value"},
+	    {"deadline_ms = 9\n", "line 1: deadline_ms = \"9\": must be 10 to 60000"},
+	    {"deadline_ms = 60001\n", "must be 10 to 60000"},
+	    {"deadline_ms = 99999999999999999999999999\n", "must be 10 to 60000"},
+	    {"deadline_ms = -1\n", "must be 10 to 60000"},
+	    {"deadline_ms = 1e3\n", "must be 10 to 60000"},
+	    {"deadline_ms =\n", "must be 10 to 60000"},
+	    {"deadline_ms = 10\nlog = auto\ndeadline_ms = 11\n", "line 3: deadline_ms is given twice"},
+	    {"socket = relative/path\n", "an absolute path or @name"},
+	    {"socket = @\n", "an absolute path or @name"},
+	    {"socket = /a\nsocket = /b\nsocket = /c\nsocket = /d\nsocket = /e\n", "line 5: socket = \"/e\""},
+	    {"log = nowhere\n", "must be auto, stderr or syslog"},
+	    {"= 3\n", "unknown key \"\""},
+	    {"daemon_uid = root\n", "the number of a user"},
 	};
 	struct kmg_settings s;
 	char why[KMG_WHY_SIZE], line[400];

@@ -36,19 +36,26 @@ static int decode_any(const struct km_rpc_frame *f)
 	} m;
 
 	switch (f->type) {
-	case KM_RPC_KEY: return km_rpc_decode_key(f, &m.key);
-	case KM_RPC_SIGN: return km_rpc_decode_sign(f, &m.sign);
-	case KM_RPC_STATUS: return km_rpc_decode_status(f);
-	case KM_RPC_KEYGEN: return km_rpc_decode_keygen(f, &m.keygen);
-	case KM_RPC_KEY_INFO: return km_rpc_decode_key_info(f, &m.info);
-	case KM_RPC_SIGNATURE: return km_rpc_decode_signature(f, &m.sig);
-	default: return km_rpc_decode_text(f, &m.text);
+	case KM_RPC_KEY:
+		return km_rpc_decode_key(f, &m.key);
+	case KM_RPC_SIGN:
+		return km_rpc_decode_sign(f, &m.sign);
+	case KM_RPC_STATUS:
+		return km_rpc_decode_status(f);
+	case KM_RPC_KEYGEN:
+		return km_rpc_decode_keygen(f, &m.keygen);
+	case KM_RPC_KEY_INFO:
+		return km_rpc_decode_key_info(f, &m.info);
+	case KM_RPC_SIGNATURE:
+		return km_rpc_decode_signature(f, &m.sig);
+	default:
+		return km_rpc_decode_text(f, &m.text);
 	}
 }
 
 static struct km_rpc_key sample_key(uint8_t by)
 {
-	struct km_rpc_key m = { .by = by };
+	struct km_rpc_key m = {.by = by};
 
 	if (by == KM_RPC_BY_NAME) {
 		strcpy(m.name, "www.example-1");
@@ -64,7 +71,7 @@ static struct km_rpc_key sample_key(uint8_t by)
 static struct km_rpc_sign sample_sign(void)
 {
 	static const uint8_t data[] = "to be signed";
-	struct km_rpc_sign m = { .context = KM_CTX_TLS13_SERVER, .deadline_ms = 2000, .data = data, .len = sizeof(data) };
+	struct km_rpc_sign m = {.context = KM_CTX_TLS13_SERVER, .deadline_ms = 2000, .data = data, .len = sizeof(data)};
 
 	fill(m.key_id, 32, 1);
 	fill(m.random, 16, 50);
@@ -73,7 +80,7 @@ static struct km_rpc_sign sample_sign(void)
 
 static struct km_rpc_key_info sample_info(unsigned curve)
 {
-	struct km_rpc_key_info m = { .name = "web", .curve = (uint8_t)curve, .threshold = 3, .peers = 5 };
+	struct km_rpc_key_info m = {.name = "web", .curve = (uint8_t)curve, .threshold = 3, .peers = 5};
 
 	m.point_len = 1 + 2 * km_rpc_scalar_size(curve);
 	fill(m.point, m.point_len, 4);
@@ -84,7 +91,7 @@ static struct km_rpc_key_info sample_info(unsigned curve)
 
 static struct km_rpc_signature sample_signature(size_t size)
 {
-	struct km_rpc_signature m = { .size = size, .quorum = 0x15, .aggregator = 3, .time = 0x0123456789abcdefu };
+	struct km_rpc_signature m = {.size = size, .quorum = 0x15, .aggregator = 3, .time = 0x0123456789abcdefu};
 
 	fill(m.r, size, 1);
 	fill(m.s, size, 2);
@@ -96,24 +103,51 @@ static void encode_sample(struct km_buf *b, unsigned which)
 {
 	struct km_rpc_key key;
 	struct km_rpc_sign sign = sample_sign();
-	struct km_rpc_keygen gen = { .name = "web", .threshold = 3, .curve = 1 };
+	struct km_rpc_keygen gen = {.name = "web", .threshold = 3, .curve = 1};
 	struct km_rpc_key_info info = sample_info(1);
 	struct km_rpc_signature sig = sample_signature(32);
 	int err = -1;
 
 	switch (which) {
-	case 0: key = sample_key(KM_RPC_BY_NAME); err = km_rpc_encode_key(b, 1, &key); break;
-	case 1: key = sample_key(KM_RPC_BY_POINT); err = km_rpc_encode_key(b, 2, &key); break;
-	case 2: key = sample_key(KM_RPC_BY_ID); err = km_rpc_encode_key(b, 3, &key); break;
-	case 3: err = km_rpc_encode_sign(b, 4, &sign); break;
-	case 4: err = km_rpc_encode_status(b, 5); break;
-	case 5: err = km_rpc_encode_keygen(b, 6, &gen); break;
-	case 6: err = km_rpc_encode_key_info(b, 7, &info); break;
-	case 7: err = km_rpc_encode_signature(b, 8, &sig); break;
-	case 8: err = km_rpc_encode_json(b, 9, "{\n\t\"a\": 1\r\n}", 12); break;
-	case 9: err = km_rpc_encode_progress(b, 10, "round 2 of 5"); break;
-	case 10: err = km_rpc_encode_done(b, 11, "made"); break;
-	case 11: err = km_rpc_encode_error(b, 0xffffffffu, KM_E_NOQUORUM, NULL); break;
+	case 0:
+		key = sample_key(KM_RPC_BY_NAME);
+		err = km_rpc_encode_key(b, 1, &key);
+		break;
+	case 1:
+		key = sample_key(KM_RPC_BY_POINT);
+		err = km_rpc_encode_key(b, 2, &key);
+		break;
+	case 2:
+		key = sample_key(KM_RPC_BY_ID);
+		err = km_rpc_encode_key(b, 3, &key);
+		break;
+	case 3:
+		err = km_rpc_encode_sign(b, 4, &sign);
+		break;
+	case 4:
+		err = km_rpc_encode_status(b, 5);
+		break;
+	case 5:
+		err = km_rpc_encode_keygen(b, 6, &gen);
+		break;
+	case 6:
+		err = km_rpc_encode_key_info(b, 7, &info);
+		break;
+	case 7:
+		err = km_rpc_encode_signature(b, 8, &sig);
+		break;
+	case 8:
+		err = km_rpc_encode_json(b, 9, "{\n\t\"a\": 1\r\n}", 12);
+		break;
+	case 9:
+		err = km_rpc_encode_progress(b, 10, "round 2 of 5");
+		break;
+	case 10:
+		err = km_rpc_encode_done(b, 11, "made");
+		break;
+	case 11:
+		err = km_rpc_encode_error(b, 0xffffffffu, KM_E_NOQUORUM, NULL);
+		break;
 	}
 	assert_int_equal(err, KM_OK);
 }
@@ -126,7 +160,7 @@ static void test_round_trip_requests(void **state)
 	struct km_rpc_frame f;
 	struct km_rpc_key key, key2;
 	struct km_rpc_sign sign = sample_sign(), sign2;
-	struct km_rpc_keygen gen = { .name = "a", .threshold = 32, .curve = 3 }, gen2;
+	struct km_rpc_keygen gen = {.name = "a", .threshold = 32, .curve = 3}, gen2;
 
 	for (uint8_t by = KM_RPC_BY_NAME; by <= KM_RPC_BY_ID; by++) {
 		km_buf_init(&b);
@@ -226,7 +260,7 @@ static void test_texts(void **state)
 
 static void test_error_code_on_the_wire(void **state)
 {
-	static const uint32_t bad[] = { 0, 1, 0x7fffffffu, 0x80000000u };
+	static const uint32_t bad[] = {0, 1, 0x7fffffffu, 0x80000000u};
 	struct km_rpc_frame f;
 	struct km_rpc_text t;
 	struct km_buf b;
@@ -275,7 +309,7 @@ static void test_cut_and_trailing(void **state)
 
 static void test_wrong_type(void **state)
 {
-	struct km_rpc_frame f = { .type = 200 };
+	struct km_rpc_frame f = {.type = 200};
 	struct km_rpc_key key;
 	struct km_rpc_sign sign;
 
@@ -325,8 +359,8 @@ static void test_splitter_refuses(void **state)
 {
 	struct km_rpc_frame f;
 	size_t used;
-	const uint8_t too_long[] = { 0x00, 0x01, 0x10, 0x01 }, longest[] = { 0x00, 0x01, 0x10, 0x00 };
-	const uint8_t too_short[] = { 0, 0, 0, 5 }, version[] = { 0, 0, 0, 6, 2 }, smallest[] = { 0, 0, 0, 6, 1, 3, 0, 0, 0, 9 };
+	const uint8_t too_long[] = {0x00, 0x01, 0x10, 0x01}, longest[] = {0x00, 0x01, 0x10, 0x00};
+	const uint8_t too_short[] = {0, 0, 0, 5}, version[] = {0, 0, 0, 6, 2}, smallest[] = {0, 0, 0, 6, 1, 3, 0, 0, 0, 9};
 
 	assert_int_equal(km_rpc_frame_next(too_long, 4, KM_RPC_MAX_TO_DAEMON, &used, &f), KM_E_LIMIT);
 	assert_int_equal(km_rpc_frame_next(longest, 4, KM_RPC_MAX_TO_DAEMON, &used, &f), 0);
@@ -364,16 +398,21 @@ static void test_largest_request_fits(void **state)
 
 static void test_sign_bounds(void **state)
 {
-	static const struct { unsigned at; uint8_t value[4]; unsigned n; int err; } bad[] = {
-		{ 32, { 0 }, 1, KM_E_RANGE },                            /* no context */
-		{ 32, { KM_CTX_CANARY }, 1, KM_E_RANGE },
-		{ 32, { 11 }, 1, KM_E_RANGE },
-		{ 33, { 0, 0, 0, 0 }, 4, KM_E_RANGE },                   /* no deadline */
-		{ 33, { 0, 0, 0xea, 0x61 }, 4, KM_E_RANGE },             /* 60001 ms */
-		{ 53, { 0, 1, 0, 1 }, 4, KM_E_LIMIT },                   /* 65537 bytes */
-		{ 53, { 0, 0, 0, 0 }, 4, KM_E_TRAILING },
+	static const struct {
+		unsigned at;
+		uint8_t value[4];
+		unsigned n;
+		int err;
+	} bad[] = {
+	    {32, {0}, 1, KM_E_RANGE}, /* no context */
+	    {32, {KM_CTX_CANARY}, 1, KM_E_RANGE},
+	    {32, {11}, 1, KM_E_RANGE},
+	    {33, {0, 0, 0, 0}, 4, KM_E_RANGE},	     /* no deadline */
+	    {33, {0, 0, 0xea, 0x61}, 4, KM_E_RANGE}, /* 60001 ms */
+	    {53, {0, 1, 0, 1}, 4, KM_E_LIMIT},	     /* 65537 bytes */
+	    {53, {0, 0, 0, 0}, 4, KM_E_TRAILING},
 	};
-	struct km_rpc_sign m = sample_sign(), zero = { 0 };
+	struct km_rpc_sign m = sample_sign(), zero = {0};
 	struct km_buf b;
 	struct km_rpc_frame f;
 
@@ -388,11 +427,14 @@ static void test_sign_bounds(void **state)
 		km_buf_clear(&b);
 	}
 	km_buf_init(&b);
-	m = sample_sign(); m.context = KM_CTX_CANARY;
+	m = sample_sign();
+	m.context = KM_CTX_CANARY;
 	assert_int_equal(km_rpc_encode_sign(&b, 1, &m), KM_E_INVAL);
-	m = sample_sign(); m.deadline_ms = 0;
+	m = sample_sign();
+	m.deadline_ms = 0;
 	assert_int_equal(km_rpc_encode_sign(&b, 1, &m), KM_E_INVAL);
-	m = sample_sign(); m.len = 0;
+	m = sample_sign();
+	m.len = 0;
 	assert_int_equal(km_rpc_encode_sign(&b, 1, &m), KM_E_INVAL);
 	assert_int_equal(b.len, 0);
 	km_buf_clear(&b);
@@ -400,8 +442,8 @@ static void test_sign_bounds(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const good[] = { "a", "0", "web", "www.example.com", "a_b-c.d", "x-", "x." };
-	static const char *const bad[] = { "", ".", "..", ".a", "-a", "_a", "A", "a b", "a/b", "a\n", "\xc3\xa9", "a:" };
+	static const char *const good[] = {"a", "0", "web", "www.example.com", "a_b-c.d", "x-", "x."};
+	static const char *const bad[] = {"", ".", "..", ".a", "-a", "_a", "A", "a b", "a/b", "a\n", "\xc3\xa9", "a:"};
 	char longest[KM_MAX_NAME + 2];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -429,7 +471,7 @@ static void test_key_bounds(void **state)
 	m.by = 4;
 	assert_int_equal(km_rpc_encode_key(&b, 1, &m), KM_E_INVAL);
 	m = sample_key(KM_RPC_BY_NAME);
-	memset(m.name, 'a', sizeof(m.name));   /* not terminated */
+	memset(m.name, 'a', sizeof(m.name)); /* not terminated */
 	assert_int_equal(km_rpc_encode_key(&b, 1, &m), KM_E_INVAL);
 	m = sample_key(KM_RPC_BY_POINT);
 	assert_int_equal(km_rpc_encode_key(&b, 1, &m), KM_OK);
@@ -449,7 +491,7 @@ static void test_key_bounds(void **state)
 
 static void test_answer_bounds(void **state)
 {
-	struct km_rpc_keygen gen = { .name = "web", .threshold = 1, .curve = 1 };
+	struct km_rpc_keygen gen = {.name = "web", .threshold = 1, .curve = 1};
 	struct km_rpc_key_info info = sample_info(1);
 	struct km_rpc_signature sig = sample_signature(32);
 	struct km_rpc_frame f;
@@ -459,17 +501,20 @@ static void test_answer_bounds(void **state)
 	assert_int_equal(km_rpc_encode_keygen(&b, 1, &gen), KM_E_INVAL);
 	gen.threshold = 33;
 	assert_int_equal(km_rpc_encode_keygen(&b, 1, &gen), KM_E_INVAL);
-	gen.threshold = 3; gen.curve = 4;
+	gen.threshold = 3;
+	gen.curve = 4;
 	assert_int_equal(km_rpc_encode_keygen(&b, 1, &gen), KM_E_INVAL);
 	info.threshold = 6;
 	assert_int_equal(km_rpc_encode_key_info(&b, 1, &info), KM_E_INVAL);
-	info = sample_info(1); info.curve = 2;   /* P-384 with a P-256 point */
+	info = sample_info(1);
+	info.curve = 2; /* P-384 with a P-256 point */
 	assert_int_equal(km_rpc_encode_key_info(&b, 1, &info), KM_E_INVAL);
 	sig.size = 33;
 	assert_int_equal(km_rpc_encode_signature(&b, 1, &sig), KM_E_INVAL);
 	sig.size = 1000;
 	assert_int_equal(km_rpc_encode_signature(&b, 1, &sig), KM_E_INVAL);
-	sig = sample_signature(32); sig.aggregator = 0;
+	sig = sample_signature(32);
+	sig.aggregator = 0;
 	assert_int_equal(km_rpc_encode_signature(&b, 1, &sig), KM_E_INVAL);
 	sig.aggregator = 33;
 	assert_int_equal(km_rpc_encode_signature(&b, 1, &sig), KM_E_INVAL);
@@ -521,7 +566,7 @@ static void test_one_encoding(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_round_trip_requests), cmocka_unit_test(test_round_trip_answers), cmocka_unit_test(test_texts),
-	 cmocka_unit_test(test_error_code_on_the_wire), cmocka_unit_test(test_cut_and_trailing), cmocka_unit_test(test_wrong_type),
-	 cmocka_unit_test(test_splitter_byte_by_byte), cmocka_unit_test(test_splitter_refuses),
+	 cmocka_unit_test(test_error_code_on_the_wire), cmocka_unit_test(test_cut_and_trailing),
+	 cmocka_unit_test(test_wrong_type), cmocka_unit_test(test_splitter_byte_by_byte), cmocka_unit_test(test_splitter_refuses),
 	 cmocka_unit_test(test_largest_request_fits), cmocka_unit_test(test_sign_bounds), cmocka_unit_test(test_names),
 	 cmocka_unit_test(test_key_bounds), cmocka_unit_test(test_answer_bounds), cmocka_unit_test(test_one_encoding))

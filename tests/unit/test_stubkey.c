@@ -7,10 +7,14 @@
 #include "rpc/stubkey.h"
 #include "tests/lib/test.h"
 
-static const struct { unsigned curve; gnutls_ecc_curve_t gnutls; gnutls_sign_algorithm_t sign; } curves[] = {
-	{ 1, GNUTLS_ECC_CURVE_SECP256R1, GNUTLS_SIGN_ECDSA_SHA256 },
-	{ 2, GNUTLS_ECC_CURVE_SECP384R1, GNUTLS_SIGN_ECDSA_SHA384 },
-	{ 3, GNUTLS_ECC_CURVE_SECP521R1, GNUTLS_SIGN_ECDSA_SHA512 },
+static const struct {
+	unsigned curve;
+	gnutls_ecc_curve_t gnutls;
+	gnutls_sign_algorithm_t sign;
+} curves[] = {
+    {1, GNUTLS_ECC_CURVE_SECP256R1, GNUTLS_SIGN_ECDSA_SHA256},
+    {2, GNUTLS_ECC_CURVE_SECP384R1, GNUTLS_SIGN_ECDSA_SHA384},
+    {3, GNUTLS_ECC_CURVE_SECP521R1, GNUTLS_SIGN_ECDSA_SHA512},
 };
 
 static void right_align(uint8_t *out, size_t size, gnutls_datum_t *d)
@@ -47,7 +51,7 @@ static void check_loaded(gnutls_x509_privkey_t key, unsigned i, const uint8_t *p
 {
 	uint8_t want[KM_SCALAR_MAX], got[KM_SCALAR_MAX];
 	size_t size = km_stub_scalar(curves[i].curve, want);
-	gnutls_datum_t x, y, k, sig, data = { (uint8_t *)(uintptr_t)"test text", 9 };
+	gnutls_datum_t x, y, k, sig, data = {(uint8_t *)(uintptr_t) "test text", 9};
 	gnutls_ecc_curve_t curve;
 	gnutls_privkey_t priv;
 	gnutls_pubkey_t pub;
@@ -91,7 +95,8 @@ static void test_loads_in_gnutls(void **state)
 			d.data = as_pem ? pem.data : der.data;
 			d.size = (unsigned)(as_pem ? pem.len : der.len);
 			assert_int_equal(gnutls_x509_privkey_init(&key), 0);
-			assert_int_equal(gnutls_x509_privkey_import2(key, &d, as_pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, NULL, 0), 0);
+			assert_int_equal(
+			    gnutls_x509_privkey_import2(key, &d, as_pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, NULL, 0), 0);
 			check_loaded(key, i, point);
 			gnutls_x509_privkey_deinit(key);
 		}
@@ -159,7 +164,7 @@ static void test_sentinel(void **state)
 
 static void test_bad_points(void **state)
 {
-	uint8_t point[KM_RPC_POINT_MAX] = { 4 };
+	uint8_t point[KM_RPC_POINT_MAX] = {4};
 	struct km_buf b;
 
 	km_buf_init(&b);

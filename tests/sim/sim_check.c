@@ -357,8 +357,8 @@ static void check_bounds(struct sim *s, const struct sim_node *node)
 		sim_break(s, "invariant 10: peer %u holds %u runs", node->addr.id, runs);
 	if (early > 64 * s->opt.n)
 		sim_break(s, "invariant 10: peer %u holds %u early messages", node->addr.id, early);
-	if (p->n_flights > KM_FLIGHT_MAX || p->n_records > KM_MAX_RECORDS)
-		sim_break(s, "invariant 10: peer %u holds %zu requests, %zu records", node->addr.id, p->n_flights, p->n_records);
+	if (p->flights.n > KM_FLIGHT_MAX || p->n_records > KM_MAX_RECORDS)
+		sim_break(s, "invariant 10: peer %u holds %zu requests, %zu records", node->addr.id, p->flights.n, p->n_records);
 }
 
 /* Every key that ever became usable anywhere: T members with its share on disk, all of one table. */

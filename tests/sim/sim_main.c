@@ -6,6 +6,7 @@
  *	sim --seed N [--verbose]    one seed, with its trace
  *
  * A seed is one test case; the last two cases are: every dangerous situation was reached by some seed, and nothing leaked. */
+#include "sim_memo.h"
 #include "sim_swarm.h"
 
 #include <ctype.h>
@@ -51,6 +52,7 @@ static void run_seed(uint64_t seed, int verbose, struct report *r)
 	swarm_run(seed, 0, &again);
 	r->same = memcmp(again.trace, r->out.trace, KM_HASH_SIZE) == 0;
 	r->seconds = now() - start;
+	sim_memo_clear();
 }
 
 static int ok(const struct report *r)

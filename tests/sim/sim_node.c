@@ -155,9 +155,6 @@ void sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
 			sim_trace_effect(s, node, e);
 			sim_check_effect(s, node, e);
 			carry(s, node, e);
-		} else if (e->kind == KM_EFFECT_WORK) {
-			/* it died before it could hand out the job */
-			km_job_orphan(e->job);
 		}
 		km_effects_recycle(&s->fx, e);
 		if (++effects == MAX_EFFECTS)
@@ -248,21 +245,13 @@ void sim_bury(struct sim *s, struct sim_node *node)
 	if (!node->alive)
 		return;
 	sim_harvest(s, node);
+	/* jobs that are out go with it, and so do their WORKED events: those are of an earlier life from here on */
 	km_peer_free(node->peer);
 	km_frontend_free(node->frontend);
 	node->peer = NULL;
 	node->frontend = NULL;
 	node->alive = 0;
 	node->life++;
-	/* jobs that are out belong to machines that wait for them to be freed */
-	for (size_t i = 0; i < s->n_heap; i++) {
-		struct sim_item *it = &s->heap[i];
-
-		if (it->what == SIM_WORKED && it->job && it->to.kind == node->addr.kind && it->to.id == node->addr.id) {
-			km_job_orphan(it->job);
-			it->job = NULL;
-		}
-	}
 }
 
 static void die(struct sim *s, struct sim_node *node, int silently)

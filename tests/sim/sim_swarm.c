@@ -35,18 +35,31 @@ static unsigned maybe(struct swarm *w, unsigned lo, unsigned hi)
 	return pick(w, 0, 1) ? v : 0;
 }
 
+static unsigned choose(unsigned n, unsigned k)
+{
+	unsigned r = 1;
+
+	for (unsigned i = 1; i <= k; i++)
+		r = r * (n - k + i) / i;
+	return r;
+}
+
 static void draw_size(struct swarm *w, struct sim_options *o)
 {
 	/* N, T with N >= 2T-1; small ones more often, as they cost less */
-	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {4, 2}, {4, 2}, {5, 2}, {5, 3}, {5, 3}, {5, 3}, {6, 3}, {6, 2}, {7, 3}, {7, 4}};
+	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {4, 2}, {4, 2}, {4, 2}, {4, 2},
+					   {5, 2}, {5, 2}, {5, 3}, {5, 3}, {5, 3}, {6, 2}, {6, 3}, {7, 2}, {7, 3}, {7, 4}};
 	unsigned k = pick(w, 0, sizeof(sizes) / sizeof(sizes[0]) - 1);
 
 	o->n = sizes[k][0];
 	o->threshold = sizes[k][1];
 	o->frontends = pick(w, 1, 2);
-	o->batch = pick(w, 4, 16);
-	o->pool_target = pick(w, 1, 3);
+	/* an owner fills its pools in one to three runs: runs are what a seed costs */
+	unsigned quorums = choose(o->n - 1, o->threshold - 1);
+	o->pool_target = pick(w, 1, quorums > 8 ? 1 : quorums > 3 ? 2 : 3);
 	o->pool_low = pick(w, 1, o->pool_target);
+	unsigned least = (quorums * o->pool_target + 2) / 3;
+	o->batch = pick(w, least < 4 ? 4 : least, 16);
 	/* a key generation that may leave out silent peers, as long as enough for presigning remain */
 	o->dkg_min = pick(w, 0, 2) ? 0 : pick(w, 2 * o->threshold - 1, o->n);
 }
@@ -125,35 +138,69 @@ static void safety(struct swarm *w)
 
 /* ---- calm */
 
-/* All peers hold one usable key and have a presignature ready in every pool that is wanted; frontends believe it. */
-static int settled(struct sim *s)
+/* Own presignatures of the key that live members alone can use. */
+static unsigned usable(const struct km_peer_status *st, uint32_t live, uint8_t key_id[KM_HASH_SIZE], unsigned *ready)
 {
-	for (unsigned i = 1; i <= sim_opt(s)->n; i++) {
+	unsigned found = 0;
+
+	*ready = 0;
+	for (unsigned k = 0; k < st->n_keys; k++) {
+		if (strcmp(st->keys[k].name, "www") != 0)
+			continue;
+		found++;
+		memcpy(key_id, st->keys[k].key_id, KM_HASH_SIZE);
+		for (unsigned i = 0; i < st->keys[k].n_pools; i++)
+			if (!(st->keys[k].pools[i].quorum & ~live))
+				*ready += st->keys[k].pools[i].ready;
+	}
+	return found;
+}
+
+static uint32_t members_of(struct sim *s)
+{
+	for (unsigned i = 1; i <= sim_opt(s)->frontends; i++) {
+		const struct km_table *t = sim_frontend(s, i) ? km_frontend_key_by_name(sim_frontend(s, i), "www") : NULL;
+
+		if (t)
+			return t->members;
+	}
+	return 0;
+}
+
+/* Every live member holds the one usable key and presignatures that the live can use, no run is open, and frontends believe it.
+ * total: those presignatures, of all. */
+static int settled(struct sim *s, unsigned *total)
+{
+	uint8_t key_id[KM_HASH_SIZE], first[KM_HASH_SIZE];
+	uint32_t live = 0, members = members_of(s);
+	unsigned ready, seen = 0, good = 1;
+
+	*total = 0;
+	for (unsigned i = 1; i <= sim_opt(s)->n; i++)
+		live |= sim_peer(s, i) ? km_set_bit(i) : 0;
+	for (unsigned i = km_set_next(live & members, 0); i; i = km_set_next(live & members, i)) {
 		struct km_peer_status st;
-		int err = km_peer_status(sim_peer(s, i), &st), ok = 0;
+		int err = km_peer_status(sim_peer(s, i), &st);
 
 		KM_ASSERT(!err);
-		for (unsigned k = 0; k < st.n_keys; k++)
-			ok |= strcmp(st.keys[k].name, "www") == 0 && st.keys[k].ready > 0;
-		/* left out of the key generation: it owns nothing */
-		for (unsigned k = 0; k < st.n_keys; k++)
-			ok |= !km_set_has(st.keys[k].members, i);
-		ok |= st.n_keys == 0 && sim_opt(s)->dkg_min && usable_somewhere(s);
-		ok &= st.runs_active == 0;
+		good &= usable(&st, live, key_id, &ready) == 1 && ready && !st.runs_active;
 		km_peer_status_clear(&st);
-		if (!ok)
-			return 0;
+		if (!seen++)
+			memcpy(first, key_id, sizeof(first));
+		good &= memcmp(first, key_id, sizeof(first)) == 0;
+		*total += ready;
 	}
 	for (unsigned i = 1; i <= sim_opt(s)->frontends; i++)
-		if (!km_frontend_key_by_name(sim_frontend(s, i), "www"))
-			return 0;
-	return 1;
+		good &= km_frontend_key_by_name(sim_frontend(s, i), "www") != NULL;
+	return seen && good;
 }
 
 static void settle(struct swarm *w)
 {
+	unsigned total;
+
 	for (unsigned ms = 0; ms < SETTLE_MS && !sim_broken(w->s); ms += 250) {
-		if (settled(w->s))
+		if (settled(w->s, &total))
 			return;
 		if (!usable_somewhere(w->s))
 			operate(w);
@@ -163,12 +210,12 @@ static void settle(struct swarm *w)
 		sim_break(w->s, "invariant 8 (%s): not ready %u s after all faults ended", w->phase, SETTLE_MS / 1000);
 }
 
-/* Every request served, and none slower than one retry allows. */
-static void served(struct swarm *w, uint64_t within_us)
+/* n requests, every one served, and none slower than one retry allows. */
+static void served(struct swarm *w, unsigned n)
 {
 	unsigned first = w->n_tokens;
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		ask(w, 1 + i % sim_opt(w->s)->frontends, DEADLINE_MS);
 		sim_run(w->s, 20000, NULL, NULL);
 	}
@@ -180,9 +227,31 @@ static void served(struct swarm *w, uint64_t within_us)
 			sim_break(w->s, "invariant 8 (%s): a request has no answer at its deadline", w->phase);
 		else if (r->err)
 			sim_break(w->s, "invariant 8 (%s): a request failed: %s", w->phase, km_strerror(r->err));
-		else if (r->done_us - r->asked_us > within_us)
+		else if (r->done_us - r->asked_us > ONE_RETRY_US)
 			sim_break(w->s, "invariant 8 (%s): a request took %u ms", w->phase, (unsigned)((r->done_us - r->asked_us) / 1000));
 	}
+}
+
+/* One member dies without a word. What the others still share must do for the first request; and if enough are left to presign, for
+ * all after it. */
+static void one_dead(struct swarm *w)
+{
+	const struct sim_options *o = sim_opt(w->s);
+	uint32_t members = members_of(w->s);
+	unsigned who = 0, total;
+
+	for (unsigned k = pick(w, 1, km_set_size(members)); k; k--)
+		who = km_set_next(members, who);
+	w->phase = "one dead";
+	sim_kill_silently(w->s, KM_ADDR_PEER, who);
+	settled(w->s, &total);
+	if (km_set_size(members) > o->threshold && total)
+		served(w, 1);
+	if (km_set_size(members) < 2 * o->threshold || sim_broken(w->s))
+		return;
+	w->phase = "without the dead";
+	settle(w);
+	served(w, 4);
 }
 
 /* Every request ever made has its one answer by now, unless its frontend died. */
@@ -195,18 +264,12 @@ static void all_answered(struct swarm *w)
 
 static void liveness(struct swarm *w)
 {
-	const struct sim_options *o = sim_opt(w->s);
-
 	w->phase = "calm";
 	sim_calm(w->s);
 	settle(w);
-	served(w, ONE_RETRY_US);
-	if (o->n > o->threshold && !o->dkg_min && !sim_broken(w->s)) {
-		/* one dies without a word; the presignatures that the others share must do */
-		w->phase = "one dead";
-		sim_kill_silently(w->s, KM_ADDR_PEER, pick(w, 1, o->n));
-		served(w, ONE_RETRY_US);
-	}
+	served(w, 4);
+	if (!sim_broken(w->s))
+		one_dead(w);
 	all_answered(w);
 	if (!sim_broken(w->s))
 		sim_check_rest(w->s);

@@ -33,6 +33,7 @@
 #define FE_HEDGE_MIN_US 100000u
 #define FE_HEDGE_MAX_US 1000000u
 #define FE_P99_START_US 50000u
+#define FE_SAY_AGAIN_US 10000000u     /* the same complaint about a peer in the log */
 #define FE_PASS_US 50000u             /* pause before all peers are asked once more; doubles */
 
 /* A peer as this frontend sees it. */
@@ -47,6 +48,7 @@ struct fe_peer {
 	int roster_mismatch, clock_said;
 	uint32_t score;
 	unsigned tables_due;          /* TABLE frames it owes us */
+	uint64_t wrong_said_us;       /* when the log last named it for a wrong signature */
 	uint8_t *key;                 /* of its authenticators, in the secret arena */
 };
 

@@ -317,10 +317,15 @@ static void send_badsig(struct km_effects *fx, unsigned to, const struct km_repl
 
 static int wrong_signature(struct km_frontend *f, struct fe_request *r, unsigned from, const struct km_reply *rep, struct km_effects *fx)
 {
+	struct fe_peer *p = &f->peer[from];
+
 	f->bad_replies++;
-	score_up(&f->peer[from], FE_SCORE_BAD);
-	km_effects_log(fx, KM_LOG_WARN, "key %s: peer %u (%s) answered with a signature that does not verify (request %H)", r->table->name, from,
-		       f->s->roster.peer[from].name, r->id);
+	score_up(p, FE_SCORE_BAD);
+	if (!p->wrong_said_us || f->now.mono_us - p->wrong_said_us >= FE_SAY_AGAIN_US) {
+		p->wrong_said_us = f->now.mono_us;
+		km_effects_log(fx, KM_LOG_WARN, "key %s: peer %u (%s) answered with a signature that does not verify (request %H)",
+			       r->table->name, from, f->s->roster.peer[from].name, r->id);
+	}
 	send_badsig(fx, from, rep);
 	r->wrong |= km_set_bit(from);
 	r->waiting &= ~km_set_bit(from);

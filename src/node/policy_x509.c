@@ -53,6 +53,31 @@ static int printable(uint8_t ch)
 	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || (ch && strchr(" '()+,-./:=?", ch));
 }
 
+/* Shortest forms only, no surrogates (RFC 3629). */
+static int utf8_ok(const uint8_t *p, size_t n)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+
+	while (n) {
+		unsigned more = *p < 0x80 ? 0 : *p >> 5 == 6 ? 1 : *p >> 4 == 14 ? 2 : *p >> 3 == 30 ? 3 : 4;
+		uint32_t c;
+
+		if (more == 4 || n <= more)
+			return 0;
+		c = more ? *p & (0x3fu >> more) : *p;
+		for (unsigned i = 1; i <= more; i++) {
+			if (p[i] >> 6 != 2)
+				return 0;
+			c = c << 6 | (p[i] & 0x3f);
+		}
+		if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+			return 0;
+		p += more + 1;
+		n -= more + 1;
+	}
+	return 1;
+}
+
 static int string_ok(const struct km_der_item *it)
 {
 	switch (it->tag) {
@@ -70,8 +95,10 @@ static int string_ok(const struct km_der_item *it)
 		return it->len % 2 == 0;
 	case KM_DER_UNIVERSAL:
 		return it->len % 4 == 0;
+	case KM_DER_UTF8:
+		return utf8_ok(it->p, it->len);
 	default:
-		return it->tag == KM_DER_UTF8 || it->tag == KM_DER_TELETEX;
+		return it->tag == KM_DER_TELETEX;
 	}
 }
 

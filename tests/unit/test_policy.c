@@ -137,6 +137,41 @@ static void test_csr(void **state)
 	assert_int_equal(parse(KM_CTX_X509_SELF, t.bytes, t.len), KM_E_CONTEXT);
 }
 
+/* Strings of names: what is no UTF-8, or no PrintableString, is no name. */
+static void test_strings(void **state)
+{
+	static const struct {
+		const char *bytes;
+		int err;
+	} rows[] = { { "Caf\xc3\xa9", KM_OK }, { "Cafxx", KM_OK }, { "Caf\xc3x", KM_E_CONTEXT }, { "Cafx\xc3", KM_E_CONTEXT }, { "Caf\xa9\xa9", KM_E_CONTEXT },
+		     { "Caf\xc0\xaf", KM_E_CONTEXT }, { "Ca\xe2\x82\xac", KM_OK }, { "Ca\xe0\x82\xac", KM_E_CONTEXT }, { "Ca\xed\xa0\x80", KM_E_CONTEXT },
+		     { "C\xf0\x9f\x98\x80", KM_OK }, { "C\xf0\x8f\x98\x80", KM_E_CONTEXT }, { "C\xf4\x90\x80\x80", KM_E_CONTEXT },
+		     { "C\xf8\x88\x80\x80", KM_E_CONTEXT } };
+	struct tbs t;
+	size_t at = 0;
+
+	(void)state;
+	tbs_csr(&t, &d);
+	while (memcmp(t.bytes + at, "Caf\xc3\xa9", 5) != 0)
+		at++;
+	assert_int_equal(t.bytes[at - 2], 0x0c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memcpy(t.bytes + at, rows[i].bytes, 5);
+		assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), rows[i].err);
+	}
+	memcpy(t.bytes + at, "Cafxx", 5);
+	t.bytes[at - 2] = 0x13;
+	assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), KM_OK);
+	t.bytes[at] = '@';
+	assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), KM_E_CONTEXT);
+	t.bytes[at - 2] = 0x16;
+	assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), KM_OK);
+	t.bytes[at] = 0x80;
+	assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), KM_E_CONTEXT);
+	t.bytes[at - 2] = 0x04;
+	assert_int_equal(parse(KM_CTX_CSR, t.bytes, t.len), KM_E_CONTEXT);
+}
+
 static int self_parse(const struct tbs_cert *w)
 {
 	struct tbs t;
@@ -234,5 +269,5 @@ static void test_two_readings(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup(f, setup)
-KM_TESTS(T(test_tls13), T(test_tls12), T(test_csr), T(test_x509_self), T(test_x509_self_refuses), T(test_others_parse_nothing), T(test_check),
+KM_TESTS(T(test_tls13), T(test_tls12), T(test_csr), T(test_strings), T(test_x509_self), T(test_x509_self_refuses), T(test_others_parse_nothing), T(test_check),
 	 T(test_two_readings))

@@ -9,6 +9,7 @@
 #include "../base/rules.h"
 #include "../base/secret.h"
 #include "../ec/msm.h"
+#include "../ec/mul_many.h"
 #include "../zk/dlog.h"
 
 /* Columns of a C3 row. */
@@ -205,13 +206,19 @@ static struct km_point *v_of(const struct km_presign *s, unsigned o, unsigned pe
 
 static int make_rows(struct km_presign *s, struct km_secret *u, struct km_point *pu, struct km_point *pv, struct km_rng *rng)
 {
+	struct km_secret k[3];
+	struct km_point p[3];
 	int err;
 
 	for (unsigned o = 0; o < s->own; o++) {
 		km_secret_random(s->curve, &u[o], rng);
-		km_point_mul(s->curve, &s->pa[o], &s->a[o], &s->r[o]);
-		km_point_mul(s->curve, &s->pc[o], &s->c[o], &s->r[o]);
-		km_point_mul(s->curve, &pu[o], &u[o], &s->r[o]);
+		k[0] = s->a[o];
+		k[1] = s->c[o];
+		k[2] = u[o];
+		km_point_mul_many(s->curve, p, k, 3, &s->r[o]);
+		s->pa[o] = p[0];
+		s->pc[o] = p[1];
+		pu[o] = p[2];
 		km_point_mul_g(s->curve, &pv[o], &s->v[o]);
 		km_point_declassify(&s->pa[o]);
 		km_point_declassify(&s->pc[o]);
@@ -219,6 +226,7 @@ static int make_rows(struct km_presign *s, struct km_secret *u, struct km_point 
 		km_point_declassify(&pv[o]);
 		*v_of(s, o, s->m->self) = pv[o];
 	}
+	km_wipe(k, sizeof(k));
 	err = encode_column(s, s->pa, COL_A);
 	if (!err)
 		err = encode_column(s, s->pc, COL_C);

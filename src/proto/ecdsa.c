@@ -1,7 +1,6 @@
 /* ecdsa.c: the plain ECDSA around threshold signing: digests, verification, DER. All public. */
 #include <string.h>
 #include "sign.h"
-#include "../ec/msm.h"
 
 void km_ecdsa_digest_to_scalar(const struct km_curve *c, struct km_scalar *m, const uint8_t *digest, size_t len)
 {
@@ -39,21 +38,20 @@ int km_sign_hash_bytes(const struct km_curve *c, struct km_scalar *m, const void
 /* SEC1 4.1.4: x(u1 G + u2 X) = r, u1 = m/s, u2 = r/s. */
 int km_ecdsa_verify_var(const struct km_curve *c, const struct km_point *x, const struct km_scalar *m, const struct km_scalar *r, const struct km_scalar *s)
 {
-	struct km_scalar si, u1, u2, v;
+	struct km_scalar si, u[2], v;
+	struct km_point p, q;
 	struct km_secret k;
-	struct km_point p, p2;
 
 	if (km_scalar_is_zero(r) || km_scalar_is_zero(s) || km_point_is_identity_var(c, x))
 		return KM_E_VERIFY;
 	km_scalar_inv(c, &si, s);
-	km_scalar_mul(c, &u1, m, &si);
-	km_scalar_mul(c, &u2, r, &si);
-	/* the constant-time multiplications are also the fast ones; nothing here is secret */
-	km_secret_from_public(&k, &u1);
+	km_scalar_mul(c, &u[0], m, &si);
+	km_scalar_mul(c, &u[1], r, &si);
+	/* nothing here is secret; the constant-time multiple of G is the fast one */
+	km_secret_from_public(&k, &u[0]);
 	km_point_mul_g(c, &p, &k);
-	km_secret_from_public(&k, &u2);
-	km_point_mul(c, &p2, &k, x);
-	km_point_add(c, &p, &p, &p2);
+	km_point_mul_var(c, &q, &u[1], x);
+	km_point_add(c, &p, &p, &q);
 	if (km_point_x_mod_q_var(c, &v, &p) || !km_scalar_equal(&v, r))
 		return KM_E_VERIFY;
 	return KM_OK;

@@ -32,13 +32,12 @@ static int rerandomiser(const struct km_presig *p, const struct km_sign_input *i
 int km_sign_nonce(const struct km_presig *p, const struct km_sign_input *in, struct km_sign_nonce *out)
 {
 	int err = rerandomiser(p, in, &out->delta);
-	struct km_secret d;
 
 	if (err || km_scalar_is_zero(&out->delta))
 		goto bad;
 	km_scalar_inv(p->curve, &out->delta_inv, &out->delta);
-	km_secret_from_public(&d, &out->delta);
-	km_point_mul(p->curve, &out->rr, &d, &p->r);
+	/* in variable time: r = x(R') is published with the signature */
+	km_point_mul_var(p->curve, &out->rr, &out->delta, &p->r);
 	/* WHY: with r = 0 the share would be alpha_i m alone, and k follows from s (B17) */
 	if (km_point_x_mod_q_var(p->curve, &out->r, &out->rr) || (KM_RULE(km_rule_degenerate) && km_scalar_is_zero(&out->r)))
 		goto bad;

@@ -1,5 +1,6 @@
 /* ctime_ec.c: secrets in src/ec: every km_secret_* function, every multiplication by a secret, the complete addition. */
 #include "ctime.h"
+#include "ec/mul_many.h"
 #include "ec/shamir.h"
 #include <string.h>
 
@@ -148,6 +149,18 @@ static void multiply(const struct km_curve *c)
 	}
 }
 
+static void multiply_many(const struct km_curve *c)
+{
+	struct km_secret s[CTIME_SECRETS];
+	struct km_point p, r[CTIME_SECRETS];
+
+	secrets(c, s);
+	ctime_point(c, &p);
+	km_point_mul_many(c, r, s, CTIME_SECRETS, &p);
+	for (unsigned i = 0; i < CTIME_SECRETS; i++)
+		ctime_is_secret(&r[i], sizeof(r[i]));
+}
+
 static void addition(const struct km_curve *c)
 {
 	struct km_point p[4], r;
@@ -210,6 +223,7 @@ const struct ctime_case ctime_ec[] = {
 	{ "km_scalar arithmetic", public_type, 1 },
 	{ "km_point_mul_g", multiply_generator, 1 },
 	{ "km_point_mul", multiply, 1 },
+	{ "km_point_mul_many", multiply_many, 1 },
 	{ "km_point_add and _sub", addition, 1 },
 	{ "km_shamir_eval", sharing, 1 },
 	{ "declassified values are public", declassify, 1 },

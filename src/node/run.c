@@ -204,19 +204,22 @@ void km_run_drop_with(struct km_peer *p, unsigned peer)
 /* Ended runs stay a little while for those who still miss a message; the oldest go first. */
 static void linger(struct km_peer *p, struct km_run *run)
 {
+	struct km_run *oldest = NULL;
 	unsigned n = 0;
 
 	run->state = KM_RUN_LINGERS;
 	run->until_us = p->now.mono_us + KM_LINGER_US;
 	km_peer_wake(p, run->until_us);
-	for (const struct km_run *r = p->runs; r; r = r->next)
-		n += r->state == KM_RUN_LINGERS;
-	for (struct km_run *r = p->runs; r && n > KM_RUN_LINGER; r = r->next) {
-		if (r->state == KM_RUN_LINGERS) {
-			discard(p, r);
-			return;
-		}
+	for (struct km_run *r = p->runs; r; r = r->next) {
+		if (r->state != KM_RUN_LINGERS || r == run)
+			continue;
+		n++;
+		/* by when it ended: one that began first may end last, and the caller still needs this one */
+		if (!oldest || r->until_us < oldest->until_us)
+			oldest = r;
 	}
+	if (n >= KM_RUN_LINGER)
+		discard(p, oldest);
 }
 
 static void done(struct km_peer *p, struct km_run *run)

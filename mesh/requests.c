@@ -119,14 +119,30 @@ static int encode_result(struct km_buf *b, const struct kmd_request *r, const st
 	return km_rpc_encode_signature(b, r->seq, &sig);
 }
 
+/* At level info an operator can watch who signs. */
+static void log_signature(const struct km_effect *e)
+{
+	char members[KM_MAX_PEERS * 3 + 1] = "";
+	size_t n = 0;
+
+	if (kmd_log_level() < KM_LOG_INFO || e->err)
+		return;
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		if (e->result.quorum >> (i - 1) & 1)
+			n += (size_t)snprintf(members + n, sizeof(members) - n, "%s%u", n ? "," : "", i);
+	kmd_log(KM_LOG_INFO, "signed by peers %s, put together by peer %u", members, e->result.aggregator);
+}
+
 void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
 	struct kmd_request *r = slot_by_token(d, e->token);
 	struct km_buf b;
 	int err;
 
-	if (side == KMD_SIDE_FRONTEND && e->kind == KM_EFFECT_RESULT)
+	if (side == KMD_SIDE_FRONTEND && e->kind == KM_EFFECT_RESULT) {
 		*(e->err ? &d->n_failed : &d->n_signed) += 1;
+		log_signature(e);
+	}
 	if (!r || r->side != side)
 		return;
 	km_buf_init(&b);

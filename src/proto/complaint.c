@@ -24,7 +24,8 @@ int km_dkg_check_header(const struct km_dkg_group *g, const struct km_msg *m, un
 	return km_msg_verify_sig(m, g->idkeys[sender]);
 }
 
-int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender, const struct km_shape *shape)
+int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender,
+			  const struct km_shape *shape)
 {
 	int err = km_dkg_check_header(g, m, round, sender);
 
@@ -82,7 +83,8 @@ static int read_complaint(const struct km_dkg_group *g, const struct km_msg *m, 
 }
 
 /* Does the view hash into the accused's prev, and hold the accused's G2 and the author's? */
-static int in_dealers_view(const struct km_dkg_group *g, const struct complaint *c, const struct km_msg *author_g2, const struct km_dkg_view *view)
+static int in_dealers_view(const struct km_dkg_group *g, const struct complaint *c, const struct km_msg *author_g2,
+			   const struct km_dkg_view *view)
 {
 	uint8_t prev[KM_HASH_SIZE];
 	struct km_hash h;
@@ -100,8 +102,8 @@ static int in_dealers_view(const struct km_dkg_group *g, const struct complaint 
 }
 
 /* Both openings are of the dealer's view: who lied about the share? */
-static enum km_dkg_verdict judge_share(const struct km_dkg_group *g, const struct complaint *c, const struct km_dkg_opening *dealer,
-				       const struct km_dkg_opening *author)
+static enum km_dkg_verdict judge_share(const struct km_dkg_group *g, const struct complaint *c,
+				       const struct km_dkg_opening *dealer, const struct km_dkg_opening *author)
 {
 	struct km_dkg_link link = { c->accused, c->author, dealer, author };
 	struct km_shape shape;

@@ -43,8 +43,8 @@ static int drop(struct km_machine *m, int code, uint32_t waited_for, struct km_o
 
 /* ---- shapes */
 
-static int dkg_shape(const struct km_machine *m, unsigned round, unsigned sender, unsigned recipient, const uint8_t *body, uint32_t body_len,
-		     struct km_shape *shape)
+static int dkg_shape(const struct km_machine *m, unsigned round, unsigned sender, unsigned recipient, const uint8_t *body,
+		     uint32_t body_len, struct km_shape *shape)
 {
 	const struct km_dkg_state *st = state_of(m);
 	unsigned count = st->group.threshold;
@@ -163,7 +163,8 @@ static int dkg_persisted(struct km_machine *m, int token, struct km_outs *outs)
 
 /* ---- misbehaviour */
 
-static int convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs)
+static int convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n,
+		   struct km_outs *outs)
 {
 	struct km_dkg_state *st = state_of(m);
 
@@ -180,7 +181,8 @@ static int convict_if_split(struct km_machine *m, const struct km_msg *shown, st
 	const struct km_stored *held = km_machine_find(m, shown->round, shown->sender);
 
 	if (!held || memcmp(shown->sid, m->sid, KM_HASH_SIZE) != 0 || shown->proto != KM_PROTO_DKG || shown->recipient != 0 ||
-	    memcmp(held->msg.digest, shown->digest, KM_HASH_SIZE) == 0 || km_msg_verify_sig(shown, st->group.idkeys[shown->sender]) != KM_OK)
+	    memcmp(held->msg.digest, shown->digest, KM_HASH_SIZE) == 0 ||
+	    km_msg_verify_sig(shown, st->group.idkeys[shown->sender]) != KM_OK)
 		return KM_OK;
 	const struct km_msg *pair[2] = { &held->msg, shown };
 	return convict(m, shown->sender, KM_EV_EQUIVOCATION, pair, 2, outs);
@@ -390,14 +392,15 @@ static void dkg_destroy(struct km_machine *m)
 	m->state = NULL;
 }
 
+#define VIEWED (KM_ROUND_BROADCAST | KM_ROUND_PREV)
+
 static const struct km_machine_ops dkg_ops = {
 	.name = "dkg",
 	.proto = KM_PROTO_DKG,
 	.rounds = KM_DKG_G6,
-	.flags = { 0, KM_ROUND_BROADCAST, KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV,
-		   KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV },
+	.flags = {0, KM_ROUND_BROADCAST, VIEWED, VIEWED, VIEWED, VIEWED, VIEWED},
 	/* after the own STORED there is no deadline: the promise holds, and STORED is sent again on every connection */
-	.deadline_ms = { 0, ROUND_MS, ROUND_MS, ROUND_MS, ROUND_MS, ROUND_MS, 0 },
+	.deadline_ms = {0, ROUND_MS, ROUND_MS, ROUND_MS, ROUND_MS, ROUND_MS, 0},
 	.shape = dkg_shape,
 	.start = dkg_start,
 	.round_done = dkg_round_done,
@@ -477,7 +480,8 @@ int km_dkg_new(struct km_machine **out, const struct km_dkg_params *p)
 		goto out;
 	}
 	st->m = *out;
-	st->group = (struct km_dkg_group){ mp.curve, (*out)->sid, mp.participants, p->threshold, (const uint8_t(*)[KM_IDKEY_SIZE])(*out)->idkeys };
+	st->group = (struct km_dkg_group){mp.curve, (*out)->sid, mp.participants, p->threshold,
+					  (const uint8_t(*)[KM_IDKEY_SIZE])(*out)->idkeys};
 out:
 	km_wipe(&mp, sizeof(mp));
 	return err;

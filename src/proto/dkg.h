@@ -14,8 +14,8 @@ struct km_dkg_params {
 };
 
 int km_dkg_new(struct km_machine **out, const struct km_dkg_params *p) KM_MUST;
-/* Before G6 the machine emits KM_OUT_PERSIST (token KM_DKG_TOKEN_STORED) with the encoded km_share (usable = 0) followed by nothing
- * else; after KM_OUT_DONE the share is usable and is taken here (once). out->usable = 1. */
+/* Before G6 the machine emits KM_OUT_PERSIST (token KM_DKG_TOKEN_STORED) with the encoded km_share (usable = 0) followed by
+ * nothing else; after KM_OUT_DONE the share is usable and is taken here (once). out->usable = 1. */
 #define KM_DKG_TOKEN_STORED 1
 int km_dkg_take(struct km_machine *m, struct km_share *out) KM_MUST;
 /* All signed broadcasts G1-G5 (u32 len | envelope)*, for the archive a third party verifies offline. */

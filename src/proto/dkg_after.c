@@ -72,7 +72,8 @@ int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t 
 		if (err)
 			return err;
 		held = km_machine_find(m, shown.round, shown.sender);
-		if (held && !km_set_has(st->convicted, shown.sender) && memcmp(held->msg.digest, shown.digest, KM_HASH_SIZE) != 0 &&
+		if (held && !km_set_has(st->convicted, shown.sender) &&
+		    memcmp(held->msg.digest, shown.digest, KM_HASH_SIZE) != 0 &&
 		    km_dkg_check_header(&st->group, &shown, shown.round, shown.sender) == KM_OK) {
 			st->convicted |= km_set_bit(shown.sender);
 			err = convict_pair(m, shown.sender, held->raw, headers, outs);

@@ -4,8 +4,8 @@
  *	G2  prev | C_0..C_t | sch(a_0) | E | sch(e) | blind 32
  *	G3  prev
  *	G4  prev || per j != i: AEAD(f_i(j))
- *	G5  prev | ACK 1      or      prev | COMPLAINT 2 | accused u8 | D = e_j E_i | DLEQ | G2 envelope | G4 envelope of the accused
- *	G6  prev | number u64 | sid | table hash                                                                     (STORED) */
+ *	G5  prev | ACK 1      or      prev | COMPLAINT 2 | accused u8 | D = e_j E_i | DLEQ | accused's G2 envelope | its G4
+ *	G6  prev | number u64 | sid | table hash      (STORED) */
 #ifndef KM_PROTO_DKG_IMPL_H
 #define KM_PROTO_DKG_IMPL_H
 
@@ -38,14 +38,15 @@ struct km_dkg_opening {                /* what a G2 says */
 /* Points only. KM_E_ENCODING. */
 int km_dkg_opening_decode(const struct km_dkg_group *g, const struct km_msg *g2, struct km_dkg_opening *out) KM_MUST;
 /* The whole check of an author's G1 and G2: KM_E_ENCODING (evidence E2), KM_E_VERIFY (E7), KM_OK. */
-int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, const struct km_msg *g2, struct km_dkg_opening *out) KM_MUST;
+int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, const struct km_msg *g2,
+			 struct km_dkg_opening *out) KM_MUST;
 /* h of a G2 body by author i (prev is not covered: the author has none yet). */
 void km_dkg_commitment(const struct km_dkg_group *g, unsigned i, const uint8_t *g2_body, uint32_t len, uint8_t out[KM_HASH_SIZE]);
 /* Prefix hash of a proof: bound to sid, role and author. */
 void km_dkg_proof_hash(struct km_hash *h, const struct km_dkg_group *g, const char *role, unsigned i);
 /* Fills a G2 body (prev left zero) from f and e. */
-int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_secret *coef, unsigned commitments, const struct km_secret *e,
-		   struct km_rng *rng, uint8_t *body) KM_MUST;
+int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_secret *coef, unsigned commitments,
+		   const struct km_secret *e, struct km_rng *rng, uint8_t *body) KM_MUST;
 
 /* ---- shares in transit (dkg_open.c): dealer i, recipient j */
 struct km_dkg_link {
@@ -53,10 +54,13 @@ struct km_dkg_link {
 	const struct km_dkg_opening *oi, *oj;
 };
 /* The encoded DH point d = e_i E_j = e_j E_i; as secret as the share until a complaint shows it. KM_E_IDENTITY for e = 0. */
-int km_dkg_dh(const struct km_dkg_group *g, const struct km_secret *e, const struct km_point *other, struct km_point *d, uint8_t *enc) KM_MUST;
-void km_dkg_share_seal(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const struct km_secret *f, uint8_t *row);
+int km_dkg_dh(const struct km_dkg_group *g, const struct km_secret *e, const struct km_point *other, struct km_point *d,
+	      uint8_t *enc) KM_MUST;
+void km_dkg_share_seal(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const struct km_secret *f,
+		       uint8_t *row);
 /* Opens, decodes, and checks f G = sum_l j^l C_{i,l}. KM_E_VERIFY if the dealer did not deal what it committed to. */
-int km_dkg_share_open(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const uint8_t *row, struct km_secret *f) KM_MUST;
+int km_dkg_share_open(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const uint8_t *row,
+		      struct km_secret *f) KM_MUST;
 
 /* ---- complaints (complaint.c) */
 void km_dkg_complaint_hash(struct km_hash *h, const struct km_dkg_group *g, unsigned author, unsigned accused);
@@ -66,9 +70,11 @@ int km_dkg_check_header(const struct km_dkg_group *g, const struct km_msg *m, un
  * in *mem (to be freed), and nobody looks at them: digest and signature cover the content only. */
 int km_dkg_header(struct km_msg *m, const uint8_t *p, size_t n, uint8_t **mem) KM_MUST;
 /* Is the envelope what it must be at this place: proto, sid, round, sender, all; signed by sender; body of this shape? */
-int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender, const struct km_shape *shape) KM_MUST;
+int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender,
+			  const struct km_shape *shape) KM_MUST;
 /* Cuts the two envelopes out of a complaint's body (exact size). KM_E_ENCODING. */
-int km_dkg_complaint_split(const struct km_dkg_group *g, const struct km_msg *complaint, struct km_msg *g2, struct km_msg *g4) KM_MUST;
+int km_dkg_complaint_split(const struct km_dkg_group *g, const struct km_msg *complaint, struct km_msg *g2,
+			   struct km_msg *g4) KM_MUST;
 
 /* ---- the state of a run */
 struct km_dkg_secrets {                /* one arena block */

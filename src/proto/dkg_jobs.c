@@ -124,7 +124,8 @@ void km_dkg_job_check(struct km_job *job)
 		err = km_dkg_dh(g, &st->sec->e, &st->open[pos].e, &d, dh);
 		if (err)
 			break;
-		err = km_dkg_share_open(g, &link, dh, body + shape.head + (size_t)shape.row * km_dkg_g4_row(g->participants, i, self), &f);
+		err = km_dkg_share_open(g, &link, dh,
+					body + shape.head + (size_t)shape.row * km_dkg_g4_row(g->participants, i, self), &f);
 		if (err == KM_E_VERIFY) {
 			err = km_dkg_make_complaint(st, i, &d, dh);
 			break;

@@ -24,8 +24,8 @@ uint32_t km_dkg_complaint_size(const struct km_curve *c, unsigned threshold, uns
 	struct km_shape g4;
 
 	km_dkg_g4_shape(c, n, &g4);
-	return (uint32_t)(KM_HASH_SIZE + 2 + km_curve_point_size(c) + km_dleq_size(c) + 2 * KM_MSG_HEAD + km_dkg_g2_size(c, threshold) +
-			  km_shape_size(&g4));
+	return (uint32_t)(KM_HASH_SIZE + 2 + km_curve_point_size(c) + km_dleq_size(c) + 2 * KM_MSG_HEAD +
+			  km_dkg_g2_size(c, threshold) + km_shape_size(&g4));
 }
 
 unsigned km_dkg_g4_row(uint32_t participants, unsigned i, unsigned j)
@@ -99,7 +99,8 @@ static int check_proof(const struct km_dkg_group *g, const char *role, unsigned 
 	return km_dlog_verify_var(g->curve, &pf, y, &h);
 }
 
-int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, const struct km_msg *g2, struct km_dkg_opening *out)
+int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, const struct km_msg *g2,
+			 struct km_dkg_opening *out)
 {
 	size_t ps = km_curve_point_size(g->curve), pfs = km_dlog_size(g->curve);
 	uint8_t h[KM_HASH_SIZE];
@@ -127,8 +128,8 @@ int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, 
 }
 
 /* Y = xG, its encoding, and a proof of x. */
-static int put_proved(const struct km_dkg_group *g, unsigned i, const char *role, const struct km_secret *x, struct km_rng *rng, uint8_t *enc,
-		      uint8_t *proof)
+static int put_proved(const struct km_dkg_group *g, unsigned i, const char *role, const struct km_secret *x, struct km_rng *rng,
+		      uint8_t *enc, uint8_t *proof)
 {
 	struct km_dlog_proof pf;
 	struct km_point y;
@@ -144,8 +145,8 @@ static int put_proved(const struct km_dkg_group *g, unsigned i, const char *role
 	return err ? err : km_dlog_encode(g->curve, proof, &pf);
 }
 
-int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_secret *coef, unsigned commitments, const struct km_secret *e,
-		   struct km_rng *rng, uint8_t *body)
+int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_secret *coef, unsigned commitments,
+		   const struct km_secret *e, struct km_rng *rng, uint8_t *body)
 {
 	size_t ps = km_curve_point_size(g->curve), pfs = km_dlog_size(g->curve);
 	uint8_t *pc = body + KM_HASH_SIZE, *pa = pc + commitments * ps, *pe = pa + pfs;
@@ -166,11 +167,12 @@ int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_sec
 
 /* ---- shares in transit */
 
-int km_dkg_dh(const struct km_dkg_group *g, const struct km_secret *e, const struct km_point *other, struct km_point *d, uint8_t *enc)
+int km_dkg_dh(const struct km_dkg_group *g, const struct km_secret *e, const struct km_point *other, struct km_point *d,
+	      uint8_t *enc)
 {
 	km_point_mul(g->curve, d, e, other);
-	/* WHY only z: whether the point is the identity (never, E is none and e is not zero) may be seen; the rest of the encoding
-	 * runs in constant time. */
+	/* WHY only z: whether the point is the identity (never, E is none and e is not zero) may be seen; the rest of the
+	 * encoding runs in constant time. */
 	km_declassify(d->z, sizeof(d->z));
 	return km_point_encode_var(g->curve, enc, d);
 }
@@ -202,7 +204,8 @@ static size_t share_aad(const struct km_dkg_group *g, const struct km_dkg_link *
 /* The key seals one share only, so one nonce does. */
 static const uint8_t share_nonce[12];
 
-void km_dkg_share_seal(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const struct km_secret *f, uint8_t *row)
+void km_dkg_share_seal(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const struct km_secret *f,
+		       uint8_t *row)
 {
 	uint8_t key[32], aad[AAD_MAX], plain[KM_SCALAR_MAX];
 	size_t aadlen = share_aad(g, l, aad);
@@ -214,7 +217,8 @@ void km_dkg_share_seal(const struct km_dkg_group *g, const struct km_dkg_link *l
 	km_wipe(plain, sizeof(plain));
 }
 
-int km_dkg_share_open(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const uint8_t *row, struct km_secret *f)
+int km_dkg_share_open(const struct km_dkg_group *g, const struct km_dkg_link *l, const uint8_t *dh, const uint8_t *row,
+		      struct km_secret *f)
 {
 	uint8_t key[32], aad[AAD_MAX], plain[KM_SCALAR_MAX];
 	size_t aadlen = share_aad(g, l, aad);

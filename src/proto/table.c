@@ -13,7 +13,8 @@
 
 #define TABLE_VERSION 1
 #define SHARE_VERSION 1
-#define TABLE_MAX (1 + 1 + KM_MAX_NAME + 8 + KM_HASH_SIZE + 1 + 1 + 4 + KM_POINT_MAX + KM_MAX_PEERS * (KM_IDKEY_SIZE + KM_POINT_MAX))
+#define TABLE_MAX                                                                                                                \
+	(1 + 1 + KM_MAX_NAME + 8 + KM_HASH_SIZE + 1 + 1 + 4 + KM_POINT_MAX + KM_MAX_PEERS * (KM_IDKEY_SIZE + KM_POINT_MAX))
 
 _Static_assert(3 + 4 + TABLE_MAX + KM_SCALAR_MAX + 4 + KM_STORED_MAX <= KM_SHARE_ENC_MAX, "a share fits its bound");
 

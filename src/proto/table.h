@@ -23,8 +23,8 @@ struct km_table {
 /* 1 for a name of 1..KM_MAX_NAME characters [a-z0-9._-] that starts with a letter or digit. */
 int km_name_valid(const char *name, size_t len) KM_MUST;
 void km_key_id(const struct km_curve *c, const struct km_point *x, uint8_t out[KM_HASH_SIZE]);
-/* Canonical bytes (public). encode also is what the hash covers. decode checks everything: name, sizes, T, points, that identities are distinct, that all X_i
- * interpolate to X with degree T-1, and fills key_id and hash. */
+/* Canonical bytes (public). encode also is what the hash covers. decode checks everything: name, sizes, T, points, that
+ * identities are distinct, that all X_i interpolate to X with degree T-1, and fills key_id and hash. */
 int km_table_encode(const struct km_table *t, struct km_buf *out) KM_MUST;
 int km_table_decode(struct km_table *t, struct km_reader *r) KM_MUST;
 /* Fills key_id and hash of a table whose other fields are set. */

@@ -1,6 +1,6 @@
-/* B12, the rogue key: who speaks last chooses its commitments so that the sum is a key of its own making: C_0 = x'G - the others'.
- * What stops it: every contribution is committed to before any is opened, and its constant term comes with a proof of knowledge.
- * Each of the two is enough alone; without both the attacker owns the key.
+/* B12, the rogue key: who speaks last chooses its commitments so that the sum is a key of its own making: C_0 = x'G - the
+ * others'. What stops it: every contribution is committed to before any is opened, and its constant term comes with a proof of
+ * knowledge. Each of the two is enough alone; without both the attacker owns the key.
  *
  * Two peers, T = 2; peer 2 is corrupt and rushing. It deals a polynomial it does not know, but through a point it chose. */
 #include "tests/attack/attack.h"

@@ -1,5 +1,6 @@
-/* B13, key generation: one signer behind two ids gets two shares, and T of T + 1 "peers" are one. Further: ids 0, 33, unknown ones
- * and other peers' on the wire and in complaints. What stops it: identities are distinct, and ids are checked at the door. */
+/* B13, key generation: one signer behind two ids gets two shares, and T of T + 1 "peers" are one. Further: ids 0, 33, unknown
+ * ones and other peers' on the wire and in complaints. What stops it: identities are distinct, and ids are checked at the door.
+ */
 #include "tests/attack/attack.h"
 #include "tests/lib/dkg_help.h"
 
@@ -78,17 +79,20 @@ static void test_ids_on_the_wire(void **state)
 
 			/* as 2, claiming another sender; and from 2, to somebody else */
 			km_buf_init(&b);
-			assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G1, ids[k], 0, d.m[1]->sid, &shape, body, &id), KM_OK);
+			assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G1, ids[k], 0, d.m[1]->sid, &shape, body, &id),
+					 KM_OK);
 			assert_int_equal(km_machine_message(d.m[1], 0, 2, relayed, b.data, b.len, &outs), KM_E_AUTH);
 			/* a forged author shows on the relayer's channel */
 			if (outs.head) {
-				assert_true(relayed && outs.head->kind == KM_OUT_DISPUTE && outs.head->peer == 2 && !outs.head->next);
+				assert_true(relayed && outs.head->kind == KM_OUT_DISPUTE && outs.head->peer == 2 &&
+					    !outs.head->next);
 				assert_true(ids[k] == 3);
 			}
 			km_outs_clear(&outs);
 			km_buf_reset(&b);
 			if (ids[k]) {
-				assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G1, 2, ids[k], d.m[1]->sid, &shape, body, &id), KM_OK);
+				assert_int_equal(
+				    km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G1, 2, ids[k], d.m[1]->sid, &shape, body, &id), KM_OK);
 				assert_int_not_equal(km_machine_message(d.m[1], 0, 2, relayed, b.data, b.len, &outs), KM_OK);
 				assert_null(outs.head);
 			}

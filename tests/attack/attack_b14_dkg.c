@@ -1,5 +1,5 @@
-/* B14, key generation: replay. A dealer presents the constant term of somebody else's earlier contribution, with its old proof, as
- * its own. What stops it: proofs are bound to sid, role and author. Whole messages of another run are not heard at all.
+/* B14, key generation: replay. A dealer presents the constant term of somebody else's earlier contribution, with its old proof,
+ * as its own. What stops it: proofs are bound to sid, role and author. Whole messages of another run are not heard at all.
  *
  * Two peers, T = 2. In run A peer 2 sees the honest peer's G2; in run B it opens that C_0 as its own, having committed to it. */
 #include "tests/attack/attack.h"
@@ -56,7 +56,8 @@ static int attack(struct dkg *b)
 	if (km_dkg_take(b->m[HONEST], &s) != KM_OK)
 		return 0;
 	assert_int_equal(km_point_decode_var(curve, &old, old_g2 + KM_HASH_SIZE), KM_OK);
-	assert_int_equal(km_point_decode_var(curve, &own, km_machine_find(b->m[HONEST], KM_DKG_G2, HONEST)->msg.body + KM_HASH_SIZE), KM_OK);
+	assert_int_equal(
+	    km_point_decode_var(curve, &own, km_machine_find(b->m[HONEST], KM_DKG_G2, HONEST)->msg.body + KM_HASH_SIZE), KM_OK);
 	km_point_add(curve, &sum, &old, &own);
 	return km_point_equal_var(curve, &sum, &s.table.x);
 }
@@ -125,8 +126,12 @@ static void test_messages(void **state)
 		for (unsigned r = 1; r <= 6; r++) {
 			for (unsigned i = 2; i <= 3; i++) {
 				const struct km_stored *s = km_machine_find(a.m[1], r, i);
-				assert_int_equal(km_machine_message(b.m[1], 0, (uint8_t)i, 0, s->raw, KM_MSG_HEAD + s->msg.body_len, &outs), KM_E_STALE);
-				assert_int_equal(km_machine_message(b.m[1], 0, 3, 1, s->raw, KM_MSG_HEAD + s->msg.body_len, &outs), KM_E_STALE);
+				assert_int_equal(
+				    km_machine_message(b.m[1], 0, (uint8_t)i, 0, s->raw, KM_MSG_HEAD + s->msg.body_len, &outs),
+				    KM_E_STALE);
+				assert_int_equal(
+				    km_machine_message(b.m[1], 0, 3, 1, s->raw, KM_MSG_HEAD + s->msg.body_len, &outs),
+				    KM_E_STALE);
 				assert_null(outs.head);
 			}
 		}
@@ -153,7 +158,11 @@ static void test_messages(void **state)
 		km_out_free(out);
 	}
 	assert_non_null(g1);
-	static const struct { size_t at; uint8_t to; int err; } cases[] = { { 3, 2, KM_E_AUTH }, { 4, 3, KM_E_AUTH }, { 10, 0, KM_E_STALE } };
+	static const struct {
+		size_t at;
+		uint8_t to;
+		int err;
+	} cases[] = {{3, 2, KM_E_AUTH}, {4, 3, KM_E_AUTH}, {10, 0, KM_E_STALE}};
 	for (size_t k = 0; k < 3; k++) {
 		uint8_t was = g1[cases[k].at];
 

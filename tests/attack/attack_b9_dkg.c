@@ -1,5 +1,5 @@
-/* B9, key generation: a dealer deals two whole contributions, one to each half of the honest peers, and both halves end with a key
- * of their own under one name. What stops it: every message names its author's view, and a round of two views ends the run.
+/* B9, key generation: a dealer deals two whole contributions, one to each half of the honest peers, and both halves end with a
+ * key of their own under one name. What stops it: every message names its author's view, and a round of two views ends the run.
  *
  * Three peers, T = 2; peer 3 is corrupt and runs twice: one face for peer 1, one for peer 2. */
 #include "tests/attack/attack.h"

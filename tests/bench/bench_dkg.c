@@ -22,7 +22,8 @@ static void bench(unsigned n, unsigned t)
 		slowest = p->cpu_ns > slowest ? p->cpu_ns : slowest;
 		bytes += p->sent_bytes;
 	}
-	printf("%4u %4u %14.1f %14.1f %14.1f %14.1f\n", n, t, (double)slowest / 1e6, (double)cpu / 1e6, (double)bytes / (n - 1) / 1e3, (double)bytes / 1e3);
+	printf("%4u %4u %14.1f %14.1f %14.1f %14.1f\n", n, t, (double)slowest / 1e6, (double)cpu / 1e6,
+	       (double)bytes / (n - 1) / 1e3, (double)bytes / 1e3);
 	dkg_clear(&d);
 }
 

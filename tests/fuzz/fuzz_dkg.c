@@ -178,7 +178,8 @@ static int machine(const uint8_t *p, size_t n)
 	for (unsigned i = 1; i <= 3; i += 2) {
 		const struct net_party *party = dkg_party(&d, i);
 
-		KM_ASSERT((party->convicted & ~km_set_bit(EVIL)) == 0 && (party->disputed & ~km_set_bit(EVIL)) == 0 && !party->err);
+		KM_ASSERT((party->convicted & ~km_set_bit(EVIL)) == 0 && (party->disputed & ~km_set_bit(EVIL)) == 0 &&
+			  !party->err);
 		accepted &= d.m[i]->round > round;
 	}
 	dkg_clear(&d);
@@ -216,7 +217,8 @@ static void out(fuzz_emit_fn *emit, void *ctx, const char *name, unsigned kind, 
 
 void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 {
-	static const char *const names[RUNS] = { "evidence-complaint", "evidence-false-complaint", "evidence-opening", "evidence-encoding" };
+	static const char *const names[RUNS] = {"evidence-complaint", "evidence-false-complaint", "evidence-opening",
+						"evidence-encoding"};
 	uint8_t buf[2048], dh[KM_POINT_MAX];
 	struct km_point point;
 	struct km_buf b;

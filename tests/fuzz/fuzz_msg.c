@@ -23,7 +23,8 @@ int fuzz_one(const uint8_t *data, size_t size)
 	if (!raw || km_msg_parse(&m, raw, n) != KM_OK)
 		return 0;
 	/* what was accepted is the input, whole, and its parts lie in it */
-	KM_ASSERT(m.raw == raw && n == KM_MSG_HEAD + (size_t)m.body_len && m.body == raw + KM_MSG_HEAD && m.version == KM_MSG_VERSION);
+	KM_ASSERT(m.raw == raw && n == KM_MSG_HEAD + (size_t)m.body_len && m.body == raw + KM_MSG_HEAD &&
+		  m.version == KM_MSG_VERSION);
 	int err = km_msg_check_body(&m, &shape);
 	if (err)
 		return 0;
@@ -34,8 +35,9 @@ int fuzz_one(const uint8_t *data, size_t size)
 
 void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 {
-	static const struct { const char *name; struct km_shape shape; } cases[] = {
-		{ "head", { 32, 0, 0 } }, { "rows", { 32, 48, 4 } }, { "empty", { 0, 0, 0 } }, { "one", { 1, 1, 1 } }, { "empty-rows", { 0, 0, 7 } },
+	static const struct { const char *name; struct km_shape shape;
+	} cases[] = {
+	    {"head", {32, 0, 0}}, {"rows", {32, 48, 4}}, {"empty", {0, 0, 0}}, {"one", {1, 1, 1}}, {"empty-rows", {0, 0, 7}},
 	};
 	uint8_t body[512];
 

@@ -154,10 +154,16 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 {
 	static struct km_req_macs macs = { .peers = 0x15 };
 	struct km_hello h = { .version = 1, .id = 3, .n = 5, .time_ms = 1700000000000 };
-	struct km_health health_msg = { .time_ms = 1700000000000, .echo_us = 5, .delay_us = 6, .sent_us = 7, .n_tables = 2, .ready = { 10, 0 } };
+	struct km_health health_msg = {
+	    .time_ms = 1700000000000, .echo_us = 5, .delay_us = 6, .sent_us = 7, .n_tables = 2, .ready = {10, 0}};
 	struct km_pong_key key = { .name = "www.example", .ready = 12 };
 	struct km_pong pong_msg = { .echo_us = 1, .time_ms = 2, .live = 0x1f, .n_keys = 1, .keys = &key };
-	struct km_req r = { .version = KM_REQ_VERSION, .frontend = 7, .context = 1, .time_ms = 3, .data = (const uint8_t *)"signed bytes", .len = 12 };
+	struct km_req r = {.version = KM_REQ_VERSION,
+			   .frontend = 7,
+			   .context = 1,
+			   .time_ms = 3,
+			   .data = (const uint8_t *)"signed bytes",
+			   .len = 12};
 	struct km_sign s = { .req = r };
 	struct km_share_msg sh = { .status = 0, .n = 32 };
 	struct km_reply re = { .status = 0, .n = 32, .quorum = 7, .time_ms = 9 };

@@ -346,7 +346,8 @@ static void evil_complaint(struct km_machine *m, struct km_dkg_state *st, unsign
 
 	if (job != KM_DKG_JOB_CHECK)
 		return;
-	assert_int_equal(km_dkg_dh(&st->group, &st->sec->e, &st->open[km_set_pos(st->group.participants, accused)].e, &p, dh), KM_OK);
+	assert_int_equal(km_dkg_dh(&st->group, &st->sec->e, &st->open[km_set_pos(st->group.participants, accused)].e, &p, dh),
+			 KM_OK);
 	assert_int_equal(km_dkg_make_complaint(st, accused, &p, dh), KM_OK);
 }
 
@@ -408,7 +409,8 @@ static void test_judge_is_void_without_view(void **state)
 	for (unsigned r = 1; r <= 3; r++)
 		for (unsigned i = 1; i <= 3; i++)
 			memcpy(view.digest[r - 1][i - 1], km_machine_find(d.m[1], r, i)->msg.digest, KM_HASH_SIZE);
-	const struct km_msg *complaint = &km_machine_find(d.m[1], KM_DKG_G5, 1)->msg, *g2 = &km_machine_find(d.m[1], KM_DKG_G2, 1)->msg;
+	const struct km_msg *complaint = &km_machine_find(d.m[1], KM_DKG_G5, 1)->msg,
+			    *g2 = &km_machine_find(d.m[1], KM_DKG_G2, 1)->msg;
 	assert_int_equal(km_dkg_judge_complaint(&g, complaint, g2, &view, &verdict), KM_OK);
 	assert_int_equal(verdict, KM_DKG_DEALER);
 	/* a digest that is not in the dealer's view; the wrong G2; an ACK; another run */
@@ -416,7 +418,8 @@ static void test_judge_is_void_without_view(void **state)
 	assert_int_equal(km_dkg_judge_complaint(&g, complaint, g2, &view, &verdict), KM_OK);
 	assert_int_equal(verdict, KM_DKG_VOID);
 	view.digest[2][0][0] ^= 1;
-	assert_int_equal(km_dkg_judge_complaint(&g, complaint, &km_machine_find(d.m[1], KM_DKG_G2, 3)->msg, &view, &verdict), KM_OK);
+	assert_int_equal(km_dkg_judge_complaint(&g, complaint, &km_machine_find(d.m[1], KM_DKG_G2, 3)->msg, &view, &verdict),
+			 KM_OK);
 	assert_int_equal(verdict, KM_DKG_VOID);
 	assert_int_equal(km_dkg_judge_complaint(&g, &km_machine_find(d.m[1], KM_DKG_G5, 3)->msg, g2, &view, &verdict), KM_OK);
 	assert_int_equal(verdict, KM_DKG_VOID);
@@ -456,7 +459,8 @@ static void test_silent(void **state)
 
 				assert_true(!p->done && !p->convicted && !p->disputed);
 				if (round < 6) {
-					assert_true(p->dropped && p->drop_code == KM_E_DEADLINE && p->waited_for == km_set_bit(EVIL));
+					assert_true(p->dropped && p->drop_code == KM_E_DEADLINE &&
+						    p->waited_for == km_set_bit(EVIL));
 				} else {
 					/* after the own STORED there is no deadline */
 					assert_false(p->dropped);
@@ -729,7 +733,7 @@ static void run_split(unsigned n, unsigned round, int complaint)
 
 static void test_equivocation(void **state)
 {
-	for (unsigned n = 2; n <= 5; n++) {
+	for (unsigned n = 2; n <= 7; n++) {
 		for (unsigned round = 1; round <= 6; round++)
 			run_split(n, round, 0);
 		run_split(n, KM_DKG_G5, 1);
@@ -852,14 +856,27 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_params),           cmocka_unit_test(test_honest),      cmocka_unit_test(test_honest_16),
-		cmocka_unit_test(test_sparse_ids),       cmocka_unit_test(test_order),       cmocka_unit_test(test_archive),
-		cmocka_unit_test(test_bad_share),        cmocka_unit_test(test_bad_opening), cmocka_unit_test(test_bad_encoding),
-		cmocka_unit_test(test_false_complaint),  cmocka_unit_test(test_mutated_complaint),
-		cmocka_unit_test(test_judge_is_void_without_view), cmocka_unit_test(test_silent), cmocka_unit_test(test_silent_accomplice),
-		cmocka_unit_test(test_crash_at_persist), cmocka_unit_test(test_freed_early), cmocka_unit_test(test_wiped),
-		cmocka_unit_test(test_equivocation),     cmocka_unit_test(test_equivocation_relayed), cmocka_unit_test(test_split_shares),
-		cmocka_unit_test(test_headers),
+	    cmocka_unit_test(test_params),
+	    cmocka_unit_test(test_honest),
+	    cmocka_unit_test(test_honest_16),
+	    cmocka_unit_test(test_sparse_ids),
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_archive),
+	    cmocka_unit_test(test_bad_share),
+	    cmocka_unit_test(test_bad_opening),
+	    cmocka_unit_test(test_bad_encoding),
+	    cmocka_unit_test(test_false_complaint),
+	    cmocka_unit_test(test_mutated_complaint),
+	    cmocka_unit_test(test_judge_is_void_without_view),
+	    cmocka_unit_test(test_silent),
+	    cmocka_unit_test(test_silent_accomplice),
+	    cmocka_unit_test(test_crash_at_persist),
+	    cmocka_unit_test(test_freed_early),
+	    cmocka_unit_test(test_wiped),
+	    cmocka_unit_test(test_equivocation),
+	    cmocka_unit_test(test_equivocation_relayed),
+	    cmocka_unit_test(test_split_shares),
+	    cmocka_unit_test(test_headers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -60,7 +60,10 @@ static int decode_table(struct km_table *t, const uint8_t *p, size_t n)
 
 static void test_table_round_trip(void **state)
 {
-	static const struct { uint32_t set; unsigned t; } cases[] = { { 3, 2 }, { 0x1f, 3 }, { 0x80000001, 2 }, { 0xffffffff, 16 }, { 0xffffffff, 32 }, { 0x15, 3 } };
+	static const struct {
+		uint32_t set;
+		unsigned t;
+	} cases[] = {{3, 2}, {0x1f, 3}, {0x80000001, 2}, {0xffffffff, 16}, {0xffffffff, 32}, {0x15, 3}};
 	struct km_share s;
 	struct km_table t;
 	struct km_buf b, c;
@@ -354,10 +357,11 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table_round_trip), cmocka_unit_test(test_table_bit_flips), cmocka_unit_test(test_table_lengths),
-		cmocka_unit_test(test_table_rejects),    cmocka_unit_test(test_key_id),          cmocka_unit_test(test_share_round_trip),
-		cmocka_unit_test(test_share_truncated),  cmocka_unit_test(test_share_bit_flips), cmocka_unit_test(test_share_scalars),
-		cmocka_unit_test(test_fixed_buffer),
+	    cmocka_unit_test(test_table_round_trip), cmocka_unit_test(test_table_bit_flips),
+	    cmocka_unit_test(test_table_lengths),    cmocka_unit_test(test_table_rejects),
+	    cmocka_unit_test(test_key_id),	     cmocka_unit_test(test_share_round_trip),
+	    cmocka_unit_test(test_share_truncated),  cmocka_unit_test(test_share_bit_flips),
+	    cmocka_unit_test(test_share_scalars),    cmocka_unit_test(test_fixed_buffer),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "mesh/daemon.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 # mesh_lib.sh: a mesh of real daemons on loopback for the system tests. Source it after lib.sh.
 #
-#	mesh_make 5 3          directories $M/p1 .. $M/p5 and $M/fe, a roster for them, a key www with threshold 3
+#	mesh_make 5 3          directories $M/p1 .. $M/p5 and $M/fe, a roster for them, keys www and spare with threshold 3
 #	mesh_start p1 ...      starts nodes (all without arguments); their pid is in $M/NODE/pid, their log in $T/NODE.log
 #	mesh_ready             until all peers are live for each other and the frontend
 #	on NODE COMMAND ...    keymesh COMMAND ... at the socket of NODE
@@ -27,7 +27,12 @@ mesh_roster() {
 	mesh_join "$M"/p[0-9]*/peer.entry
 	echo "); frontends = ("
 	cat "$M/fe/frontend.entry"
-	echo "); keys = ( { name = \"www\"; threshold = $1; contexts = [ \"tls13-server\", \"tls12-server\", \"csr\", \"x509-self\" ]; frontends = [ \"fe\" ]; } );"
+	echo "); keys = ("
+	for km_key in www spare; do
+		[ $km_key = www ] || echo ,
+		echo "{ name = \"$km_key\"; threshold = $1; contexts = [ \"tls13-server\", \"tls12-server\", \"csr\", \"x509-self\" ]; frontends = [ \"fe\" ]; }"
+	done
+	echo ");"
 }
 
 # Where the skeleton has a line of the user's to change, tests change it with sed.

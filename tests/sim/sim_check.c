@@ -9,6 +9,7 @@
  * 10 a secret of a node is seen outside; a queue grows without bound
  *
  * Number 8 is judged by whoever drives the simulation (sim_swarm.c): when all is calm, requests must be served. */
+#include "config.h"
 #include "sim_impl.h"
 
 #include <stdlib.h>

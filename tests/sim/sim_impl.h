@@ -35,7 +35,7 @@ struct sim_file {
 
 /* Counters of a node that die with it. */
 struct sim_harvest {
-	uint64_t hedged, retries, dropped;
+	uint64_t hedged, retries, dropped, finished;
 };
 
 struct sim_node {

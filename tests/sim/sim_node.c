@@ -11,6 +11,7 @@
 /* More effects than this from one step, or ticks at one moment, and something does not end. */
 #define MAX_EFFECTS 16384
 #define MAX_TICKS 64
+#define CALM_JOB_US 20000u
 
 /* ---- disks */
 
@@ -85,9 +86,14 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 
 static void carry_work(struct sim *s, struct sim_node *node, const struct km_effect *e)
 {
+	uint64_t max = s->opt.faults.job_max_us;
+
+	/* a machine that swaps or computes for others is slow for a while, not for ever */
+	if (s->calm && max > CALM_JOB_US)
+		max = CALM_JOB_US;
 	s->count.jobs++;
 	e->job->run(e->job);
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, s->opt.faults.job_max_us), .what = SIM_WORKED,
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, max), .what = SIM_WORKED,
 				       .to = node->addr, .life = node->life, .token = e->token, .job = e->job});
 }
 
@@ -184,16 +190,18 @@ int sim_job_late(const struct km_job *job)
 
 void sim_harvest(struct sim *s, struct sim_node *node)
 {
-	struct sim_harvest now = {0, 0, 0}, *old = &node->harvest;
+	struct sim_harvest now = {0, 0, 0, 0}, *old = &node->harvest;
 
 	if (node->peer) {
 		now.retries = node->peer->n_retries;
 		now.dropped = node->peer->n_runs_dropped;
+		now.finished = node->peer->n_runs_done;
 	} else if (node->frontend) {
 		now.hedged = node->frontend->hedged;
 	}
 	s->count.retries += now.retries - old->retries;
 	s->count.runs_dropped += now.dropped - old->dropped;
+	s->count.runs_finished += now.finished - old->finished;
 	s->count.hedges += now.hedged - old->hedged;
 	*old = now;
 }

@@ -69,7 +69,7 @@ static void draw_faults(struct swarm *w, struct sim_faults *f)
 	f->delay_min_us = pick(w, 20, 200);
 	f->delay_max_us = f->delay_min_us + (pick(w, 0, 3) ? pick(w, 50, 2000) : pick(w, 5000, 40000));
 	f->job_min_us = 100;
-	f->job_max_us = pick(w, 200, 20000);
+	f->job_max_us = pick(w, 0, 7) ? pick(w, 200, 20000) : pick(w, 1000000, 8000000);
 	f->persist_max_us = pick(w, 100, 30000);
 	f->drop = maybe(w, 1, 40);
 	f->duplicate = maybe(w, 1, 100);

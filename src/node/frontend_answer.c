@@ -149,22 +149,39 @@ static const char *asked_text(unsigned how)
 	return how == FE_LOST ? "connection lost" : how == FE_WRONG ? "wrong signature" : "no answer";
 }
 
-/* "key www: deadline passed; peer 2: no answer, peer 4: no presignature left; 2 of 5 peers alive" */
+/* Those of a set of whom the same is to be said as of its first. */
+static uint32_t asked_alike(const struct fe_request *r, uint32_t set, const char *said)
+{
+	uint32_t alike = 0;
+
+	for (unsigned id = km_set_next(set, 0); id; id = km_set_next(set, id))
+		if (asked_text(r->how[id]) == said)
+			alike |= km_set_bit(id);
+	return alike;
+}
+
+/* "key www: deadline passed; peers 1 3: no answer, peer 4: no presignature left; 2 of 5 peers alive" */
 static void tried_text(const struct km_frontend *f, const struct fe_request *r, const char *what, char *out, size_t size)
 {
-	char part[80], alive[48];
+	char part[160], who[100], alive[48];
+	uint32_t left = r->asked;
 	const char *sep = "; ";
 
 	km_format(alive, sizeof(alive), "; %u of %u peers alive", km_set_size(fe_live_set(f)), f->s->roster.n);
 	km_format(out, size, "key %s: %s", r->table->name, what);
-	for (unsigned id = km_set_next(r->asked, 0); id; id = km_set_next(r->asked, id)) {
-		km_format(part, sizeof(part), "%speer %u: %s", sep, id, asked_text(r->how[id]));
+	while (left) {
+		const char *said = asked_text(r->how[km_set_next(left, 0)]);
+		uint32_t alike = asked_alike(r, left, said);
+
+		fe_set_text(alike, who, sizeof(who));
+		km_format(part, sizeof(part), "%speer%s %s: %s", sep, alike & (alike - 1) ? "s" : "", who, said);
 		/* what does not fit is left out whole, the last part never */
 		if (strlen(out) + strlen(part) + strlen(alive) + 5 >= size) {
 			fe_text_append(out, size, " ...");
 			break;
 		}
 		fe_text_append(out, size, part);
+		left &= ~alike;
 		sep = ", ";
 	}
 	fe_text_append(out, size, alive);

@@ -63,6 +63,7 @@ static void flight_free(struct km_peer *p, struct km_flight *f)
 	not_owed(p, f);
 	list_out(f->state == KM_FLIGHT_WORKING ? &p->working : &p->done, f);
 	km_idmap_remove(&p->flights, f->request_id);
+	p->flight_bytes -= f->req.len;
 	km_presig_free(f->ps);
 	free(f);
 }
@@ -270,12 +271,11 @@ static struct km_flight *flight_new(struct km_peer *p, const struct km_req *req,
 {
 	struct km_flight *f;
 
-	if (p->flights.n >= KM_FLIGHT_MAX) {
-		/* answers already given are kept for repetition only */
-		if (!p->done.head)
-			return NULL;
+	/* answers already given are kept for repetition only */
+	while (p->done.head && (p->flights.n >= KM_FLIGHT_MAX || p->flight_bytes + req->len > KM_FLIGHT_BYTES_MAX))
 		flight_free(p, p->done.head);
-	}
+	if (p->flights.n >= KM_FLIGHT_MAX || p->flight_bytes + req->len > KM_FLIGHT_BYTES_MAX)
+		return NULL;
 	f = calloc(1, sizeof(*f) + req->len);
 	if (!f)
 		return NULL;
@@ -294,6 +294,7 @@ static struct km_flight *flight_new(struct km_peer *p, const struct km_req *req,
 		free(f);
 		return NULL;
 	}
+	p->flight_bytes += req->len;
 	list_add(&p->working, f);
 	return f;
 }

@@ -65,6 +65,25 @@ void km_key_free_all(struct km_peer *p)
 	}
 }
 
+static void forget(struct km_peer *p, struct km_key **at);
+
+/* A participant that never says STORED must not fill our disk: of many candidates of a name the oldest goes, no promise binds it. */
+static void bound_candidates(struct km_peer *p, const char *name)
+{
+	struct km_key **oldest = NULL;
+	unsigned n = 0;
+
+	for (struct km_key **at = &p->keys; *at; at = &(*at)->next) {
+		if ((*at)->share->usable || strcmp((*at)->share->table.name, name) != 0)
+			continue;
+		if (!oldest)
+			oldest = at;
+		n++;
+	}
+	if (n > KM_CANDIDATES_MAX && p->fx)
+		forget(p, oldest);
+}
+
 /* Takes a copy; at the end of the list. NULL without memory. */
 static struct km_key *key_add(struct km_peer *p, const struct km_share *share)
 {
@@ -79,10 +98,10 @@ static struct km_key *key_add(struct km_peer *p, const struct km_share *share)
 	}
 	*k->share = *share;
 	k->policy = km_settings_key(p->s, share->table.name);
-	k->stored = km_set_bit(p->self);
 	for (tail = &p->keys; *tail; tail = &(*tail)->next)
 		;
 	*tail = k;
+	bound_candidates(p, share->table.name);
 	return k;
 }
 
@@ -123,29 +142,41 @@ int km_keygen_load(struct km_peer *p, const uint8_t *data, size_t len)
 	int err = km_share_decode(share, data, len);
 	if (!err && (share->self != p->self || memcmp(share->table.idkeys[p->self], p->idkeys[p->self], KM_IDKEY_SIZE) != 0))
 		err = KM_E_MISMATCH;
-	if (!err && !km_key_find(p, share->table.hash) && !key_add(p, share))
-		err = KM_E_NOMEM;
+	if (!err && !km_key_find(p, share->table.hash)) {
+		struct km_key *k = key_add(p, share);
+
+		if (k)
+			k->stored = km_set_bit(p->self);
+		else
+			err = KM_E_NOMEM;
+	}
 	km_share_wipe(share);
 	km_secret_free(share);
 	return err;
 }
 
+static void forget(struct km_peer *p, struct km_key **at)
+{
+	struct km_key *k = *at;
+	char name[64];
+
+	file_name(&k->share->table, "share", name, sizeof(name));
+	km_peer_persist(p, name, NULL, 0, 0, 0);
+	file_name(&k->share->table, "dkg", name, sizeof(name));
+	km_peer_persist(p, name, NULL, 0, 0, 0);
+	*at = k->next;
+	key_free(k);
+}
+
 /* Candidates of the same name will never be used now: nobody is bound by them. */
 static void forget_candidates(struct km_peer *p, const struct km_key *usable)
 {
-	char name[64];
-
 	for (struct km_key **at = &p->keys, *k; (k = *at);) {
 		if (k == usable || k->share->usable || strcmp(k->share->table.name, usable->share->table.name) != 0) {
 			at = &k->next;
 			continue;
 		}
-		file_name(&k->share->table, "share", name, sizeof(name));
-		km_peer_persist(p, name, NULL, 0, 0, 0);
-		file_name(&k->share->table, "dkg", name, sizeof(name));
-		km_peer_persist(p, name, NULL, 0, 0, 0);
-		*at = k->next;
-		key_free(k);
+		forget(p, at);
 	}
 }
 
@@ -168,7 +199,8 @@ static void made_usable(struct km_peer *p, struct km_key *k)
 
 static void say_stored(struct km_peer *p, const struct km_key *k, unsigned to)
 {
-	if (!k->share->stored_len)
+	/* WHY: STORED promises a share on disk, so not before it is there */
+	if (!k->share->stored_len || !km_set_has(k->stored, p->self))
 		return;
 	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
 	km_put_bytes(&p->scratch, k->share->stored, k->share->stored_len);
@@ -441,6 +473,7 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 			km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
 		run->persist_token = p->next_token++;
 		run->persist_code = code;
+		memcpy(run->persist_table, share->table.hash, KM_HASH_SIZE);
 		file_name(&share->table, "share", name, sizeof(name));
 		km_peer_persist(p, name, data, len, 1, run->persist_token);
 	} else {
@@ -450,6 +483,19 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 	km_buf_clear(&archive);
 	km_share_wipe(share);
 	km_secret_free(share);
+}
+
+void km_keygen_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err)
+{
+	for (struct km_key **at = &p->keys; *at; at = &(*at)->next) {
+		if (memcmp((*at)->share->table.hash, table, KM_HASH_SIZE) != 0)
+			continue;
+		if (err)
+			forget(p, at);
+		else
+			(*at)->stored |= km_set_bit(p->self);
+		return;
+	}
 }
 
 void km_keygen_done(struct km_peer *p, struct km_run *run)
@@ -482,9 +528,12 @@ void km_keygen_done(struct km_peer *p, struct km_run *run)
 static void wait_peers(struct km_peer *p)
 {
 	struct km_keygen *g = &p->keygen;
-	uint32_t want = p->s->roster.members & ~g->left_out, differ = 0, missing = want & ~km_links_live(p);
 	char text[160], names[100];
+	uint32_t differ = 0;
 
+	/* also who was convicted since */
+	g->left_out |= p->quarantined;
+	uint32_t want = p->s->roster.members & ~g->left_out, missing = want & ~km_links_live(p);
 	if (!can_leave_out(p, 0)) {
 		km_keygen_end(p, KM_E_NOQUORUM, "not enough peers are left for the configured minimum");
 		return;

@@ -294,6 +294,7 @@ static void silent(struct km_peer *p, unsigned id, const char *how)
 	l->echo_us = 0;
 	km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) %s", id, km_peer_name(p, id), how);
 	km_aggregate_down(p, id);
+	km_run_lost(p, id);
 }
 
 void km_links_down(struct km_peer *p, unsigned from)

@@ -218,7 +218,7 @@ static void on_envelope(struct km_peer *p, unsigned from, const uint8_t *raw, si
 		return;
 	}
 	if (msg.proto == KM_PROTO_SETUP)
-		km_session_on_setup(p, from, &msg);
+		km_session_on_setup(p, from, 0, &msg);
 	else
 		km_signer_on_record(p, from, &msg);
 }
@@ -245,13 +245,16 @@ static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t
 		km_links_on_roster(p, from, d, n);
 		break;
 	case KM_FRAME_RELAY:
-		km_run_on_relay(p, from, d, n);
+		km_relay_on_relay(p, from, d, n);
 		break;
 	case KM_FRAME_STALL:
-		km_run_on_stall(p, from, d, n);
+		km_relay_on_stall(p, from, d, n);
 		break;
 	case KM_FRAME_ABORT:
-		km_run_on_abort(p, from, d, n);
+		km_relay_on_abort(p, from, d, n);
+		break;
+	case KM_FRAME_HEADERS:
+		km_relay_on_headers(p, from, d, n);
 		break;
 	case KM_FRAME_READY:
 		km_pool_on_ready(p, from, d, n);

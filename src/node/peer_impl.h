@@ -2,7 +2,9 @@
  *
  *	peer.c      life, dispatch of events, deadline          links.c     HELLO, HEALTH, liveness, round trips, rosters
  *	blame.c     scores of links, disputes, quarantine       session.c   PROPOSE, JOIN, REFUSE, the sid
- *	run.c       runs: messages, jobs, STALL, RELAY, ABORT   keygen.c    from the operator's wish to a usable key
+ *	accept.c    whether to join
+ *	run.c       runs: messages, jobs, deadlines             relay.c     STALL, RELAY, ABORT, HEADERS
+ *	keygen.c    from the operator's wish to a usable key
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
  *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
@@ -27,7 +29,9 @@
 #define KM_EARLY_ENVELOPE 65536   /* largest first-round message kept before the sid is known */
 #define KM_POOLS_MAX 128          /* pools (quorums) of one key */
 #define KM_WANTED_MAX 32          /* quorums kept filled */
-#define KM_HELD_PER_OWNER 4096    /* presignatures held of one key for one owner */
+#define KM_HELD_PER_OWNER 4096    /* presignatures held of one key for one owner, or twice what our own settings would want */
+#define KM_CANDIDATES_MAX 8       /* stored, never usable shares of one key name */
+#define KM_FLIGHT_BYTES_MAX (32u * 1024 * 1024)
 #define KM_FLIGHT_MAX 4096        /* requests in work or just answered */
 #define KM_SPENDS_PER_REQUEST 8   /* presignatures a signer spends on one request id */
 #define KM_DKG_RESTARTS 4
@@ -118,7 +122,7 @@ struct km_lot {
 struct km_key {
 	struct km_share *share;            /* arena */
 	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
-	uint32_t stored;                   /* members whose STORED is in (candidates) */
+	uint32_t stored;                   /* members whose STORED is in (candidates); self: the share is on disk */
 	uint64_t say_at_us;                /* candidates: own STORED again */
 	struct km_pool pool[KM_POOLS_MAX];
 	unsigned n_pools;
@@ -143,6 +147,8 @@ struct km_proposal {
 	uint8_t threshold, curve;
 };
 
+#define KM_JOIN_LEN (KM_MSG_HEAD + KM_HASH_SIZE + 2 * KM_NONCE_SIZE)
+
 struct km_run {
 	enum km_run_state state;
 	uint64_t id;
@@ -153,15 +159,21 @@ struct km_run {
 	struct km_key *key;                /* presign */
 	uint32_t joined;
 	uint8_t join_digest[KM_MAX_PEERS + 1][KM_HASH_SIZE];
+	uint8_t join[KM_MAX_PEERS + 1][KM_JOIN_LEN]; /* signed, for those who missed one */
+	uint8_t *propose;                  /* own: signed, to be sent again */
+	size_t propose_len;
+	int nudged;                        /* somebody was asked for missing JOINs */
 	uint8_t sid[KM_HASH_SIZE];
 	struct km_machine *m;
 	uint64_t since_us, until_us;       /* until: of JOINING and LINGERS */
 	uint32_t ready;                    /* READY that came before our own end */
 	uint32_t convicted;                /* by this run */
+	uint32_t shown;                    /* who has shown its HEADERS */
 	unsigned stalled_round;            /* the round stall_at_us is of */
 	uint64_t stall_at_us;
 	uint64_t persist_token;
 	int persist_code;
+	uint8_t persist_table[KM_HASH_SIZE];
 	struct km_run *next;               /* in order of their making */
 };
 
@@ -174,7 +186,7 @@ struct km_early {
 };
 
 struct km_early_join {
-	uint8_t raw[KM_MSG_HEAD + KM_HASH_SIZE + 2 * KM_NONCE_SIZE];
+	uint8_t raw[KM_JOIN_LEN];
 	uint64_t at_us;
 };
 
@@ -298,6 +310,7 @@ struct km_peer {
 	uint16_t fe_by_id[KM_MAX_FRONTENDS + 1]; /* index + 1, 0 = none */
 	struct km_idmap flights;
 	struct km_flights working, done;
+	size_t flight_bytes;               /* to be signed, held in flights */
 	struct km_flight *owed, **owed_tail; /* own shares to be computed once the SIGNs are on their way */
 	struct km_idmap records, spends;
 	struct km_record *record_head, **record_tail;
@@ -347,12 +360,21 @@ uint32_t km_blame_usable(const struct km_peer *p, const struct km_table *t);
 
 /* session.c */
 int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key, struct km_run **out) KM_MUST;
-void km_session_on_setup(struct km_peer *p, unsigned from, const struct km_msg *msg);
+void km_session_on_setup(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg);
 void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_session_early(struct km_peer *p, unsigned from, const struct km_msg *msg);
 struct km_early *km_session_early_take(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
 void km_session_early_free(struct km_early *e);
 void km_session_tick(struct km_peer *p);
+
+/* accept.c */
+#define KM_REFUSE_TEXT 120
+struct km_refusal {
+	unsigned code;                     /* enum km_refuse */
+	char text[KM_REFUSE_TEXT + 1];
+};
+/* 1 to join; key: the presigning one. */
+int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key, struct km_refusal *why);
 
 /* run.c */
 struct km_run *km_run_new(struct km_peer *p, unsigned initiator, const struct km_proposal *prop);
@@ -364,17 +386,26 @@ struct km_run *km_run_by_proposal(struct km_peer *p, const uint8_t id[KM_HASH_SI
 unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purpose);
 void km_run_begin(struct km_peer *p, struct km_run *run);
 void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len);
-void km_run_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
-void km_run_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
-void km_run_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+/* Carries out what a machine wants, in order; the run may be gone afterwards. err is what the machine returned. */
+void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_outs *outs);
 void km_run_worked(struct km_peer *p, struct km_job *job);
 void km_run_persisted(struct km_peer *p, uint64_t token, int err);
 void km_run_tick(struct km_peer *p);
 /* Ends a run without result; tells the others when `tell`. waited = peers it waited for. */
 void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waited, int tell);
 void km_run_drop_with(struct km_peer *p, unsigned peer);   /* all that a peer takes part in */
+void km_run_lost(struct km_peer *p, unsigned peer);         /* ... and that still need something of it */
 void km_run_resend(struct km_peer *p, unsigned to);        /* STORED, on a new channel */
 void km_run_free_all(struct km_peer *p);
+
+/* relay.c */
+void km_relay_ask(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], unsigned round, uint32_t missing, uint32_t to);
+void km_relay_stall(struct km_peer *p, struct km_run *run, uint32_t missing);
+void km_relay_headers(struct km_peer *p, struct km_run *run);
+void km_relay_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_relay_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_relay_on_headers(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 
 /* keygen.c */
 void km_keygen_request(struct km_peer *p, uint64_t token, const struct km_request *rq);
@@ -383,6 +414,7 @@ void km_keygen_refused(struct km_peer *p, struct km_run *run, unsigned by, unsig
 void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited);
 void km_keygen_progress(struct km_peer *p, struct km_run *run);
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *share, size_t len);
+void km_keygen_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err);
 void km_keygen_done(struct km_peer *p, struct km_run *run);
 void km_keygen_tick(struct km_peer *p);
 void km_keygen_say(struct km_peer *p, const char *text);

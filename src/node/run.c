@@ -1,5 +1,4 @@
-/* run.c: runs of the protocol machines inside a peer: their messages, jobs and deadlines, and the helpers against selective
- * delivery. STALL says what is missing here, RELAY hands on broadcasts of others, ABORT says that we have dropped the run. */
+/* run.c: runs of the protocol machines inside a peer: their life, messages, jobs and deadlines. */
 #include "peer_impl.h"
 
 #include <stdlib.h>
@@ -8,9 +7,6 @@
 
 #define STALL_FIRST_MS 1500
 #define STALL_AGAIN_US 1500000u
-#define RELAY_MAX 32
-#define RELAYS_A_SECOND 8
-#define SCORE_STALL (KM_SCORE_UNIT / 4)
 #define SCORE_NO_JOIN (KM_SCORED / 2)
 /* A key generation that waits for the last STORED is kept by its stored candidate; its run need not stay. */
 #define STORED_WAIT_US 15000000u
@@ -95,6 +91,7 @@ static void unlink_run(struct km_peer *p, struct km_run *run)
 		}
 	}
 	free(run->rows);
+	free(run->propose);
 	free(run);
 }
 
@@ -131,6 +128,27 @@ void km_run_free_all(struct km_peer *p)
 
 /* ---- endings */
 
+/* Ended runs stay a little while for those who still miss a message; the oldest go first. */
+static void linger(struct km_peer *p, struct km_run *run)
+{
+	struct km_run *oldest = NULL;
+	unsigned n = 0;
+
+	run->state = KM_RUN_LINGERS;
+	run->until_us = p->now.mono_us + KM_LINGER_US;
+	km_peer_wake(p, run->until_us);
+	for (struct km_run *r = p->runs; r; r = r->next) {
+		if (r->state != KM_RUN_LINGERS || r == run)
+			continue;
+		n++;
+		/* by when it ended: one that began first may end last, and the caller still needs this one */
+		if (!oldest || r->until_us < oldest->until_us)
+			oldest = r;
+	}
+	if (n >= KM_RUN_LINGER)
+		discard(p, oldest);
+}
+
 static void send_abort(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], int code, uint32_t waited, uint32_t to)
 {
 	km_put_u8(&p->scratch, KM_FRAME_ABORT);
@@ -164,7 +182,7 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	}
 	if (tell && active)
 		send_abort(p, run->sid, code, waited, run->prop.participants);
-	else if (tell && own)
+	else if (tell)
 		send_abort(p, run->proposal_id, code, 0, run->prop.participants);
 	if (active && code == KM_E_DEADLINE)
 		km_blame_set(p, p->self, waited, KM_SCORE_UNIT);
@@ -181,7 +199,14 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	copy = *run;
 	copy.m = NULL;
 	copy.rows = NULL;
-	discard(p, run);
+	copy.propose = NULL;
+	if (active && code == KM_E_MISMATCH && run->prop.purpose == KM_PURPOSE_DKG) {
+		/* who showed us another message than the others is found by showing what we have */
+		km_relay_headers(p, run);
+		linger(p, run);
+	} else {
+		discard(p, run);
+	}
 	/* only now: a retry must not find the old run in its way */
 	if (copy.prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_dropped(p, &copy, code, waited);
@@ -201,25 +226,18 @@ void km_run_drop_with(struct km_peer *p, unsigned peer)
 	}
 }
 
-/* Ended runs stay a little while for those who still miss a message; the oldest go first. */
-static void linger(struct km_peer *p, struct km_run *run)
+/* A peer is gone: runs that need more of its messages cannot end well, so why wait for their deadlines. */
+void km_run_lost(struct km_peer *p, unsigned peer)
 {
-	struct km_run *oldest = NULL;
-	unsigned n = 0;
-
-	run->state = KM_RUN_LINGERS;
-	run->until_us = p->now.mono_us + KM_LINGER_US;
-	km_peer_wake(p, run->until_us);
-	for (struct km_run *r = p->runs; r; r = r->next) {
-		if (r->state != KM_RUN_LINGERS || r == run)
+	for (struct km_run *run = p->runs, *next; run; run = next) {
+		next = run->next;
+		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
 			continue;
-		n++;
-		/* by when it ended: one that began first may end last, and the caller still needs this one */
-		if (!oldest || r->until_us < oldest->until_us)
-			oldest = r;
+		if (run->m && run->m->round >= run->m->ops->rounds)
+			continue;
+		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
+		next = p->runs;
 	}
-	if (n >= KM_RUN_LINGER)
-		discard(p, oldest);
 }
 
 static void done(struct km_peer *p, struct km_run *run)
@@ -257,14 +275,18 @@ static void send_out(struct km_peer *p, const struct km_run *run, struct km_out 
 	e->len = out->len + 1;
 }
 
-static void start_job(struct km_peer *p, const struct km_run *run, struct km_out *out)
+static int start_job(struct km_peer *p, const struct km_run *run, struct km_out *out, struct km_outs *outs)
 {
 	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_WORK);
 
-	if (!e)
-		return; /* the run stays busy until it is dropped with the peer: nothing else can be done without memory */
+	if (!e) {
+		/* without memory for the effect: here and now, so that the run ends somehow */
+		out->job->run(out->job);
+		return km_machine_worked(run->m, ms(p), outs);
+	}
 	e->job = out->job;
 	e->token = run->id;
+	return KM_OK;
 }
 
 /* Wakes for the next deadline of the run and for its STALL. */
@@ -283,7 +305,7 @@ static void schedule(struct km_peer *p, struct km_run *run)
 }
 
 /* Carries out, in order; the run may be gone afterwards. err is what the machine returned. */
-static void carry_out(struct km_peer *p, struct km_run *run, int err, struct km_outs *outs)
+void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_outs *outs)
 {
 	struct km_out *out;
 	int ended = 0, code = 0;
@@ -295,7 +317,8 @@ static void carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 			send_out(p, run, out);
 			break;
 		case KM_OUT_JOB:
-			start_job(p, run, out);
+			if (start_job(p, run, out, outs) == KM_E_NOMEM)
+				err = KM_E_NOMEM;
 			break;
 		case KM_OUT_PERSIST:
 			km_keygen_persist(p, run, out->code, out->data, out->len);
@@ -379,7 +402,7 @@ void km_run_begin(struct km_peer *p, struct km_run *run)
 		km_run_drop(p, run, err, 0, 1);
 	} else {
 		err = km_machine_start(run->m, ms(p), &outs);
-		carry_out(p, run, err, &outs);
+		km_run_carry_out(p, run, err, &outs);
 	}
 	while (early) {
 		struct km_early *e = early;
@@ -425,7 +448,7 @@ void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 	else if (err && err != KM_E_NOMEM)
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-	carry_out(p, run, err, &outs);
+	km_run_carry_out(p, run, err, &outs);
 }
 
 void km_run_worked(struct km_peer *p, struct km_job *job)
@@ -445,7 +468,7 @@ void km_run_worked(struct km_peer *p, struct km_job *job)
 		unlink_run(p, run);
 		return;
 	}
-	carry_out(p, run, err, &outs);
+	km_run_carry_out(p, run, err, &outs);
 }
 
 void km_run_persisted(struct km_peer *p, uint64_t token, int err)
@@ -456,9 +479,13 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 	for (run = p->runs; run; run = run->next)
 		if (run->state == KM_RUN_ACTIVE && token && run->persist_token == token)
 			break;
-	if (!run)
+	if (!run) {
+		if (err)
+			km_effects_log(p->fx, KM_LOG_ERROR, "a file could not be stored: %s", km_strerror(err));
 		return;
+	}
 	run->persist_token = 0;
+	km_keygen_persisted(p, run->persist_table, err);
 	if (err) {
 		km_effects_log(p->fx, KM_LOG_ERROR, "the new share could not be stored: %s", km_strerror(err));
 		km_run_drop(p, run, KM_E_IO, 0, 1);
@@ -466,116 +493,7 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 	}
 	km_outs_init(&outs);
 	err = km_machine_persisted(run->m, ms(p), run->persist_code, &outs);
-	carry_out(p, run, err, &outs);
-}
-
-/* ---- STALL, RELAY, ABORT */
-
-static void send_stall(struct km_peer *p, struct km_run *run, uint32_t missing)
-{
-	km_put_u8(&p->scratch, KM_FRAME_STALL);
-	km_put_bytes(&p->scratch, run->sid, KM_HASH_SIZE);
-	km_put_u8(&p->scratch, (uint8_t)run->m->round);
-	km_put_u32(&p->scratch, missing);
-	km_peer_send_set(p, run->prop.participants);
-}
-
-void km_run_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
-{
-	struct km_link *l = &p->link[from];
-	struct km_reader r;
-	uint8_t sid[KM_HASH_SIZE];
-	unsigned found = 0;
-
-	km_reader_init(&r, d + 1, n - 1);
-	km_get_bytes(&r, sid, sizeof(sid));
-	unsigned round = km_get_u8(&r);
-	uint32_t missing = km_get_u32(&r);
-	if (km_reader_end(&r)) {
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		return;
-	}
-	struct km_run *run = km_run_by_sid(p, sid);
-	if (!run || !run->m || !km_set_has(run->prop.participants, from))
-		return;
-	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, RELAYS_A_SECOND, 2 * RELAYS_A_SECOND)) {
-		km_peer_drop_frame(p, KM_DROP_LIMIT);
-		return;
-	}
-	missing &= run->prop.participants & ~km_set_bit(from);
-	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i))
-		found += km_machine_find(run->m, round, i) != NULL;
-	if (!found)
-		return;
-	km_put_u8(&p->scratch, KM_FRAME_RELAY);
-	km_put_u8(&p->scratch, (uint8_t)found);
-	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i)) {
-		const struct km_stored *s = km_machine_find(run->m, round, i);
-
-		if (!s)
-			continue;
-		km_put_lbytes(&p->scratch, s->raw, KM_MSG_HEAD + (size_t)s->msg.body_len);
-		/* its link to the one it waits for did not carry what ours did */
-		if (i != p->self)
-			km_blame_link(p, from, i, SCORE_STALL);
-	}
-	km_peer_send(p, km_peer_addr(from));
-}
-
-void km_run_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
-{
-	struct km_reader r;
-
-	km_reader_init(&r, d + 1, n - 1);
-	unsigned count = km_get_u8(&r);
-	if (count > RELAY_MAX)
-		km_reader_fail(&r, KM_E_LIMIT);
-	for (unsigned i = 0; i < count && !r.err; i++) {
-		size_t len = 0;
-		const uint8_t *raw = km_get_lref(&r, &len, KM_MAX_ENVELOPE);
-
-		if (raw)
-			km_run_envelope(p, from, 1, raw, len);
-	}
-	if (km_reader_end(&r))
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-}
-
-void km_run_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
-{
-	struct km_reader r;
-	uint8_t id[KM_HASH_SIZE];
-
-	km_reader_init(&r, d + 1, n - 1);
-	km_get_bytes(&r, id, sizeof(id));
-	int code = -(int)km_get_u8(&r);
-	uint32_t waited = km_get_u32(&r);
-	if (km_reader_end(&r)) {
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		return;
-	}
-	km_pool_abort(p, from, id);
-	struct km_run *run = km_run_by_proposal(p, id);
-	if (run && run->state == KM_RUN_JOINING && run->initiator == from) {
-		km_run_drop(p, run, KM_E_STALE, 0, 0);
-		return;
-	}
-	run = km_run_by_sid(p, id);
-	if (!run || run->state != KM_RUN_ACTIVE || !km_set_has(run->prop.participants, from))
-		return;
-	if (code == KM_E_DEADLINE)
-		km_blame_set(p, from, waited & run->prop.participants, SCORE_STALL);
-	/* in the last round everybody's part stands for itself: what is complete stays */
-	if (run->m->round >= run->m->ops->rounds)
-		return;
-	/* it will not come back. What is missing here counts as late only if it had its time: else a lying ABORT would mark links
-	 * between others */
-	uint32_t missing = km_machine_missing(run->m) & ~km_set_bit(p->self);
-	uint64_t deadline = km_machine_deadline(run->m), since = run->m->round_since_ms;
-	int late = deadline != UINT64_MAX && ms(p) - since >= (deadline - since) / 2;
-	if (code != KM_E_DEADLINE)
-		km_blame_link(p, p->self, from, SCORE_STALL);
-	km_run_drop(p, run, late ? KM_E_DEADLINE : KM_E_STALE, missing, 1);
+	km_run_carry_out(p, run, err, &outs);
 }
 
 /* ---- time */
@@ -599,7 +517,7 @@ static void tick_active(struct km_peer *p, struct km_run *run)
 	if (ms(p) >= deadline) {
 		km_outs_init(&outs);
 		int err = km_machine_tick(run->m, ms(p), &outs);
-		carry_out(p, run, err, &outs);
+		km_run_carry_out(p, run, err, &outs);
 		return;
 	}
 	schedule(p, run);
@@ -607,7 +525,7 @@ static void tick_active(struct km_peer *p, struct km_run *run)
 		uint32_t missing = km_machine_missing(run->m);
 
 		if (missing)
-			send_stall(p, run, missing);
+			km_relay_stall(p, run, missing);
 		run->stall_at_us = p->now.mono_us + STALL_AGAIN_US;
 		km_peer_wake(p, run->stall_at_us);
 	}

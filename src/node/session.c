@@ -20,9 +20,9 @@
 #define PROPOSE_DKG (PROPOSE_HEAD + 1 + KM_MAX_NAME + 2)
 #define PROPOSE_ROW 5
 #define JOIN_BODY (KM_HASH_SIZE + 2 * KM_NONCE_SIZE)
+#define NUDGE_US 500000u
 #define PROPOSALS_A_SECOND 5
 #define PROPOSALS_BURST 20
-#define REFUSE_TEXT 120
 
 /* ---- bytes */
 
@@ -122,11 +122,14 @@ static void make_sid(struct km_run *run)
 	km_hash_final(&h, run->sid);
 }
 
-static void joined(struct km_peer *p, struct km_run *run, unsigned who, const uint8_t digest[KM_HASH_SIZE])
+static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *msg)
 {
+	unsigned who = msg->sender;
+
 	if (km_set_has(run->joined, who) || !km_set_has(run->prop.participants, who))
 		return;
-	memcpy(run->join_digest[who], digest, KM_HASH_SIZE);
+	memcpy(run->join_digest[who], msg->digest, KM_HASH_SIZE);
+	memcpy(run->join[who], msg->raw, KM_JOIN_LEN);
 	run->joined |= km_set_bit(who);
 	if (run->joined != run->prop.participants)
 		return;
@@ -136,7 +139,7 @@ static void joined(struct km_peer *p, struct km_run *run, unsigned who, const ui
 
 static int send_join(struct km_peer *p, struct km_run *run)
 {
-	uint8_t body[JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE];
+	uint8_t body[JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_LEN];
 	struct km_shape shape = {.head = JOIN_BODY};
 	struct km_msg msg;
 
@@ -153,8 +156,11 @@ static int send_join(struct km_peer *p, struct km_run *run)
 		km_buf_reset(&p->scratch);
 		return err;
 	}
+	/* the bytes are sent (and gone) before the run may begin on them */
+	memcpy(own, p->scratch.data + 1, KM_JOIN_LEN);
+	msg.raw = own;
 	km_peer_send_set(p, run->prop.participants);
-	joined(p, run, p->self, msg.digest);
+	joined(p, run, &msg);
 	return KM_OK;
 }
 
@@ -180,10 +186,10 @@ static void take_join(struct km_peer *p, struct km_run *run, const struct km_msg
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 		return;
 	}
-	joined(p, run, msg->sender, msg->digest);
+	joined(p, run, msg);
 }
 
-static void on_join(struct km_peer *p, unsigned from, const struct km_msg *msg)
+static void on_join(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg)
 {
 	struct km_early_join *e;
 
@@ -192,8 +198,9 @@ static void on_join(struct km_peer *p, unsigned from, const struct km_msg *msg)
 		return;
 	}
 	struct km_run *run = km_run_by_proposal(p, msg->body);
-	if (run) {
-		take_join(p, run, msg);
+	if (run || relayed) {
+		if (run)
+			take_join(p, run, msg);
 		return;
 	}
 	/* it overtook the proposal, which comes over another channel */
@@ -256,6 +263,11 @@ int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct
 	}
 	memcpy(run->proposal_id, msg.digest, KM_HASH_SIZE);
 	run->key = key;
+	run->propose = malloc(p->scratch.len);
+	if (run->propose) {
+		memcpy(run->propose, p->scratch.data, p->scratch.len);
+		run->propose_len = p->scratch.len;
+	}
 	km_peer_send_set(p, prop->participants);
 	*out = run;
 	err = send_join(p, run);
@@ -266,131 +278,7 @@ out:
 
 /* ---- PROPOSE, receiving */
 
-struct refusal {
-	unsigned code;
-	char text[REFUSE_TEXT + 1];
-};
-
-static int refuse(struct refusal *why, enum km_refuse code, const char *text)
-{
-	why->code = code;
-	km_format(why->text, sizeof(why->text), "%s", text);
-	return 0;
-}
-
-static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_proposal *pr, struct refusal *why)
-{
-	const struct km_key_policy *k = km_settings_key(p->s, pr->name);
-
-	if (KM_RULE(km_rule_same_roster) && memcmp(pr->hash, p->s->roster.hash, KM_HASH_SIZE) != 0)
-		return refuse(why, KM_REFUSE_ROSTER, "roster mismatch: its list of peers is another one");
-	why->code = KM_REFUSE_KEY;
-	if (!k) {
-		km_format(why->text, sizeof(why->text), "key '%s' is not in its configuration", pr->name);
-		return 0;
-	}
-	if (k->threshold != pr->threshold || k->curve != pr->curve) {
-		const struct km_curve *c = km_curve_by_id(k->curve);
-
-		km_format(why->text, sizeof(why->text), "its configuration has key '%s' with threshold %u on %s", pr->name, (unsigned)k->threshold,
-			  c ? km_curve_name(c) : "an unknown curve");
-		return 0;
-	}
-	if (!km_curve_by_id(pr->curve) || pr->threshold < KM_MIN_THRESHOLD || pr->threshold > km_set_size(pr->participants))
-		return refuse(why, KM_REFUSE_KEY, "threshold or curve out of range");
-	if (p->s->dkg_min ? km_set_size(pr->participants) < p->s->dkg_min : pr->participants != p->s->roster.members)
-		return refuse(why, KM_REFUSE_KEY, "fewer participants than its configuration wants");
-	struct km_key *have = km_key_by_name(p, pr->name);
-	if (have && have->share->usable) {
-		km_format(why->text, sizeof(why->text), "it already has a key '%s'", pr->name);
-		return 0;
-	}
-	if (km_run_count(p, 0, KM_PURPOSE_DKG))
-		return refuse(why, KM_REFUSE_BUSY, "another key generation is going on");
-	return 1;
-}
-
-/* DEVIATION from "2 run slots": a peer has its own background refill, so with 2 slots five peers would wait for each other all the
- * time; a majority run is about a megabyte. KM_RUN_SLOTS bounds the memory; the last one is for initiators without a scored link
- * to us. WHY: stalled runs must not fill all of them (attack A26). */
-static int run_slot_free(const struct km_peer *p, unsigned from)
-{
-	unsigned used = km_run_count(p, 0, KM_PURPOSE_PRESIGN);
-	unsigned slots = km_set_has(p->scored[p->self], from) ? KM_RUN_SLOTS - 1 : KM_RUN_SLOTS;
-
-	return used < slots;
-}
-
-static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const struct km_presign_row *rows, const struct km_table *t, uint32_t barred)
-{
-	for (unsigned i = 0; i < pr->batch; i++) {
-		uint32_t s = rows[i].quorum;
-
-		if (km_set_size(s) != t->threshold || !km_set_has(s, rows[i].owner) || (s & ~pr->participants))
-			return 0;
-		if (km_set_has(s, p->self) && (s & barred))
-			return 0;
-	}
-	return 1;
-}
-
-static int may_join_presign(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
-			    struct refusal *why)
-{
-	struct km_key *k = *key = km_key_find(p, pr->hash);
-	unsigned more[KM_MAX_PEERS + 1] = {0};
-
-	if (!k || !k->share->usable)
-		return refuse(why, KM_REFUSE_TABLE, "it has no usable share of that key and epoch");
-	const struct km_table *t = &k->share->table;
-	if (!k->policy)
-		return refuse(why, KM_REFUSE_KEY, "the key is not in its configuration");
-	if (pr->engine != KM_ENGINE_MAJORITY || km_set_size(pr->participants) < 2 * t->threshold - 1)
-		return refuse(why, KM_REFUSE_ENGINE, "not enough participants for the engine");
-	if (pr->participants & ~t->members)
-		return refuse(why, KM_REFUSE_TABLE, "a participant is no member of the key");
-	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
-		if (memcmp(t->idkeys[i], p->idkeys[i], KM_IDKEY_SIZE) != 0)
-			return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
-	if (!rows_ok(p, pr, rows, t, p->disputed))
-		return refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
-	for (unsigned i = 0; i < pr->batch; i++)
-		if (km_set_has(rows[i].quorum, p->self))
-			more[rows[i].owner]++;
-	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
-		if (more[i] && k->held[i] + more[i] > KM_HELD_PER_OWNER)
-			return refuse(why, KM_REFUSE_QUOTA, "too many presignatures for one owner");
-	if (KM_RULE(km_rule_run_slots)) {
-		if (km_run_count(p, from, KM_PURPOSE_PRESIGN))
-			return refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");
-		if (p->now.mono_us < p->link[from].refuse_until_us)
-			return refuse(why, KM_REFUSE_BUSY, "its former run failed, wait");
-		if (!run_slot_free(p, from))
-			return refuse(why, KM_REFUSE_BUSY, "all run slots are taken");
-	}
-	return 1;
-}
-
-static int may_join(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
-		    struct refusal *why)
-{
-	uint64_t off = pr->time_ms > p->now.wall_ms ? pr->time_ms - p->now.wall_ms : p->now.wall_ms - pr->time_ms;
-
-	if (off > KM_PROPOSE_CLOCK_MS) {
-		why->code = KM_REFUSE_CLOCK;
-		km_format(why->text, sizeof(why->text), "the clocks differ by %U s", off / 1000);
-		return 0;
-	}
-	if (!km_set_has(pr->participants, from) || !km_set_has(pr->participants, p->self) || (pr->participants & ~p->s->roster.members))
-		return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration");
-	if (pr->participants & p->quarantined)
-		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
-	if (pr->purpose == KM_PURPOSE_DKG)
-		return may_join_dkg(p, from, pr, why);
-	return may_join_presign(p, from, pr, rows, key, why);
-}
-
-static void send_refuse(struct km_peer *p, unsigned to, const uint8_t proposal[KM_HASH_SIZE], const struct refusal *why)
+static void send_refuse(struct km_peer *p, unsigned to, const uint8_t proposal[KM_HASH_SIZE], const struct km_refusal *why)
 {
 	size_t len = strlen(why->text);
 
@@ -410,7 +298,7 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 	uint8_t sid[KM_HASH_SIZE];
 	struct km_proposal pr;
 	struct km_shape shape;
-	struct refusal why = {0};
+	struct km_refusal why = {0};
 	struct km_key *key = NULL;
 
 	if (!km_bucket_take(&l->propose_tokens, &l->propose_at_us, p->now.mono_us, PROPOSALS_A_SECOND, PROPOSALS_BURST)) {
@@ -438,7 +326,7 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 		return;
 	}
-	if (!may_join(p, from, &pr, rows, &key, &why)) {
+	if (!km_accept(p, from, &pr, rows, &key, &why)) {
 		if (why.code == KM_REFUSE_ROSTER || why.code == KM_REFUSE_CLOCK)
 			km_effects_log(p->fx, KM_LOG_WARN, "refused a run of peer %u (%s): %s", from, km_peer_name(p, from), why.text);
 		send_refuse(p, from, msg->digest, &why);
@@ -456,14 +344,14 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 	take_early_joins(p, msg->digest);
 }
 
-void km_session_on_setup(struct km_peer *p, unsigned from, const struct km_msg *msg)
+void km_session_on_setup(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg)
 {
-	if (msg->recipient != 0 || msg->sender != from)
+	if (msg->recipient != 0 || (msg->sender != from && !relayed) || msg->sender == p->self || msg->sender > KM_MAX_PEERS)
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-	else if (msg->round == 1)
+	else if (msg->round == 1 && !relayed)
 		on_propose(p, from, msg);
 	else if (msg->round == 2)
-		on_join(p, from, msg);
+		on_join(p, msg->sender, relayed, msg);
 	else
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 }
@@ -472,13 +360,13 @@ void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, si
 {
 	struct km_reader r;
 	uint8_t proposal[KM_HASH_SIZE];
-	char text[REFUSE_TEXT + 1] = {0};
+	char text[KM_REFUSE_TEXT + 1] = {0};
 
 	km_reader_init(&r, d + 1, n - 1);
 	km_get_bytes(&r, proposal, sizeof(proposal));
 	unsigned code = km_get_u8(&r), len = km_get_u8(&r);
 	const uint8_t *t = km_get_ref(&r, len);
-	if (len > REFUSE_TEXT || km_reader_end(&r)) {
+	if (len > KM_REFUSE_TEXT || km_reader_end(&r)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
@@ -492,7 +380,7 @@ void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, si
 		km_keygen_refused(p, run, from, code, text);
 	else if (code != KM_REFUSE_BUSY && code != KM_REFUSE_TABLE)
 		km_effects_log(p->fx, KM_LOG_WARN, "peer %u (%s) refuses to presign with us: %s", from, km_peer_name(p, from), text);
-	km_run_drop(p, run, KM_E_RIGHTS, 0, 1);
+	km_run_drop(p, run, code == KM_REFUSE_BUSY ? KM_E_BUSY : KM_E_RIGHTS, 0, 1);
 }
 
 /* ---- before the sid is known */
@@ -561,8 +449,29 @@ struct km_early *km_session_early_take(struct km_peer *p, const uint8_t sid[KM_H
 	return out;
 }
 
+/* A quarter of its time has passed: again to those who may have missed the proposal, and asking all for the missing JOINs. */
+static void nudge(struct km_peer *p, struct km_run *run)
+{
+	uint32_t missing = run->prop.participants & ~run->joined;
+
+	run->nudged = 1;
+	if (run->propose) {
+		km_put_bytes(&p->scratch, run->propose, run->propose_len);
+		km_peer_send_set(p, missing);
+	}
+	km_relay_ask(p, run->proposal_id, 0, missing, run->prop.participants);
+}
+
 void km_session_tick(struct km_peer *p)
 {
+	for (struct km_run *run = p->runs; run; run = run->next) {
+		if (run->state != KM_RUN_JOINING || run->nudged)
+			continue;
+		if (p->now.mono_us >= run->since_us + NUDGE_US)
+			nudge(p, run);
+		else
+			km_peer_wake(p, run->since_us + NUDGE_US);
+	}
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++) {
 		for (struct km_early **at = &p->early[i], *e; (e = *at);) {
 			if (p->now.mono_us < e->at_us + KM_JOIN_US) {

@@ -19,6 +19,7 @@ enum km_frame {
 	KM_FRAME_READY = 7,     /* sid: sender holds the run's presignatures, they may be used */
 	KM_FRAME_REFUSE = 8,    /* proposal hash, code, text: why no JOIN */
 	KM_FRAME_ROSTER = 9,    /* digests of every roster entry: tells both operators what differs */
+	KM_FRAME_HEADERS = 10,  /* sid, signed headers of one round: settles who sent two versions */
 	KM_FRAME_SIGN = 16,
 	KM_FRAME_SHARE = 17,
 	KM_FRAME_RECORD_ASK = 18,

@@ -1,0 +1,126 @@
+/* accept.c: whether this peer joins a run that another proposes; a no comes with a reason for the other's operator. */
+#include "peer_impl.h"
+
+#include <string.h>
+
+static int refuse(struct km_refusal *why, enum km_refuse code, const char *text)
+{
+	why->code = code;
+	km_format(why->text, sizeof(why->text), "%s", text);
+	return 0;
+}
+
+static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_proposal *pr, struct km_refusal *why)
+{
+	const struct km_key_policy *k = km_settings_key(p->s, pr->name);
+
+	if (KM_RULE(km_rule_same_roster) && memcmp(pr->hash, p->s->roster.hash, KM_HASH_SIZE) != 0)
+		return refuse(why, KM_REFUSE_ROSTER, "roster mismatch: its list of peers is another one");
+	why->code = KM_REFUSE_KEY;
+	if (!k) {
+		km_format(why->text, sizeof(why->text), "key '%s' is not in its configuration", pr->name);
+		return 0;
+	}
+	if (k->threshold != pr->threshold || k->curve != pr->curve) {
+		const struct km_curve *c = km_curve_by_id(k->curve);
+
+		km_format(why->text, sizeof(why->text), "its configuration has key '%s' with threshold %u on %s", pr->name, (unsigned)k->threshold,
+			  c ? km_curve_name(c) : "an unknown curve");
+		return 0;
+	}
+	if (!km_curve_by_id(pr->curve) || pr->threshold < KM_MIN_THRESHOLD || pr->threshold > km_set_size(pr->participants))
+		return refuse(why, KM_REFUSE_KEY, "threshold or curve out of range");
+	if (p->s->dkg_min ? km_set_size(pr->participants) < p->s->dkg_min : pr->participants != p->s->roster.members)
+		return refuse(why, KM_REFUSE_KEY, "fewer participants than its configuration wants");
+	struct km_key *have = km_key_by_name(p, pr->name);
+	if (have && have->share->usable) {
+		km_format(why->text, sizeof(why->text), "it already has a key '%s'", pr->name);
+		return 0;
+	}
+	if (km_run_count(p, 0, KM_PURPOSE_DKG))
+		return refuse(why, KM_REFUSE_BUSY, "another key generation is going on");
+	return 1;
+}
+
+/* DEVIATION from "2 run slots": a peer has its own background refill, so with 2 slots five peers would wait for each other all the
+ * time; a majority run is about a megabyte. KM_RUN_SLOTS bounds the memory; the last one is for initiators without a scored link
+ * to us. WHY: stalled runs must not fill all of them (attack A26). */
+static int run_slot_free(const struct km_peer *p, unsigned from)
+{
+	unsigned used = km_run_count(p, 0, KM_PURPOSE_PRESIGN);
+	unsigned slots = km_set_has(p->scored[p->self], from) ? KM_RUN_SLOTS - 1 : KM_RUN_SLOTS;
+
+	return used < slots;
+}
+
+static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const struct km_presign_row *rows, const struct km_table *t, uint32_t barred)
+{
+	for (unsigned i = 0; i < pr->batch; i++) {
+		uint32_t s = rows[i].quorum;
+
+		if (km_set_size(s) != t->threshold || !km_set_has(s, rows[i].owner) || (s & ~pr->participants))
+			return 0;
+		if (km_set_has(s, p->self) && (s & barred))
+			return 0;
+	}
+	return 1;
+}
+
+static int may_join_presign(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
+			    struct km_refusal *why)
+{
+	struct km_key *k = *key = km_key_find(p, pr->hash);
+	unsigned more[KM_MAX_PEERS + 1] = {0};
+	unsigned quota = 2 * KM_WANTED_MAX * p->s->pool_target;
+
+	if (quota < KM_HELD_PER_OWNER)
+		quota = KM_HELD_PER_OWNER;
+	if (!k || !k->share->usable)
+		return refuse(why, KM_REFUSE_TABLE, "it has no usable share of that key and epoch");
+	const struct km_table *t = &k->share->table;
+	if (!k->policy)
+		return refuse(why, KM_REFUSE_KEY, "the key is not in its configuration");
+	if (pr->engine != KM_ENGINE_MAJORITY || km_set_size(pr->participants) < 2 * t->threshold - 1)
+		return refuse(why, KM_REFUSE_ENGINE, "not enough participants for the engine");
+	if (pr->participants & ~t->members)
+		return refuse(why, KM_REFUSE_TABLE, "a participant is no member of the key");
+	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
+		if (memcmp(t->idkeys[i], p->idkeys[i], KM_IDKEY_SIZE) != 0)
+			return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
+	if (!rows_ok(p, pr, rows, t, p->disputed))
+		return refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
+	for (unsigned i = 0; i < pr->batch; i++)
+		if (km_set_has(rows[i].quorum, p->self))
+			more[rows[i].owner]++;
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		if (more[i] && k->held[i] + more[i] > quota)
+			return refuse(why, KM_REFUSE_QUOTA, "too many presignatures for one owner");
+	if (KM_RULE(km_rule_run_slots)) {
+		if (km_run_count(p, from, KM_PURPOSE_PRESIGN))
+			return refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");
+		if (p->now.mono_us < p->link[from].refuse_until_us)
+			return refuse(why, KM_REFUSE_BUSY, "its former run failed, wait");
+		if (!run_slot_free(p, from))
+			return refuse(why, KM_REFUSE_BUSY, "all run slots are taken");
+	}
+	return 1;
+}
+
+int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
+		    struct km_refusal *why)
+{
+	uint64_t off = pr->time_ms > p->now.wall_ms ? pr->time_ms - p->now.wall_ms : p->now.wall_ms - pr->time_ms;
+
+	if (off > KM_PROPOSE_CLOCK_MS) {
+		why->code = KM_REFUSE_CLOCK;
+		km_format(why->text, sizeof(why->text), "the clocks differ by %U s", off / 1000);
+		return 0;
+	}
+	if (!km_set_has(pr->participants, from) || !km_set_has(pr->participants, p->self) || (pr->participants & ~p->s->roster.members))
+		return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration");
+	if (pr->participants & p->quarantined)
+		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
+	if (pr->purpose == KM_PURPOSE_DKG)
+		return may_join_dkg(p, from, pr, why);
+	return may_join_presign(p, from, pr, rows, key, why);
+}

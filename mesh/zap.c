@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
+#include "base/rules.h"
 #include "mesh/files.h"
 #include "mesh/log.h"
 
@@ -58,6 +59,11 @@ int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *m
 	unsigned i;
 
 	memset(who, 0, sizeof(*who));
+	/* What a handler amounts to that lets in every key that CURVE has checked: everybody is somebody. */
+	if (!KM_RULE(km_rule_allow_list)) {
+		*who = (struct km_addr){ .kind = !strcmp(domain, KMD_ZAP_PEERS) ? KM_ADDR_PEER : KM_ADDR_FRONTEND, .id = 2 };
+		return KM_OK;
+	}
 	if (strcmp(mechanism, "CURVE") || len != KM_CHANKEY_SIZE)
 		return KM_E_AUTH;
 	if (!strcmp(domain, KMD_ZAP_PEERS)) {

@@ -35,6 +35,7 @@
 	X(km_rule_link_scores, "A24", "lateness scores links, never peers")                                \
 	X(km_rule_run_slots, "A26", "one run per initiator, a slot for unscored links, back-off")          \
 	X(km_rule_wide_scalars, "B28", "128 bits beyond the order before a reduction")                     \
+	X(km_rule_allow_list, "B29", "only channel keys of the configuration are let in")                  \
 	X(km_rule_wipe_before_pass, "A3", "what could be opened is wiped before PASS is signed")            \
 	X(km_rule_barrier, "A3", "no C4 before PASS of every participant")                                 \
 	X(km_rule_content_digest, "A22", "digests are over the content, not the signature")                \

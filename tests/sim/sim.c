@@ -113,6 +113,21 @@ static void step_clock(struct sim *s)
 	plan(s, SIM_CLOCK_STEP, s->opt.faults.clock_step_every_ms);
 }
 
+static void rollback_random(struct sim *s)
+{
+	struct sim_node *node = &s->peers[1 + km_rng_below(&s->rng, s->opt.n)];
+	struct km_event ev = {.kind = KM_EVENT_ROLLBACK};
+
+	if (node->alive) {
+		s->count.rollbacks++;
+		node->era++;
+		sim_trace_event(s, node, &ev);
+		sim_step(s, node, &ev);
+		sim_check_life(s, node);
+	}
+	plan(s, SIM_ROLLBACK, s->opt.faults.rollback_every_ms);
+}
+
 /* ---- the loop */
 
 static void note_order(struct sim *s, struct sim_node *node, const struct sim_item *it)
@@ -147,6 +162,7 @@ static int event_of(struct sim *s, struct sim_node *node, const struct sim_item 
 		return 1;
 	case SIM_PERSISTED:
 		ev->kind = KM_EVENT_PERSISTED;
+		ev->err = it->err;
 		return 1;
 	case SIM_WORKED:
 		ev->kind = KM_EVENT_WORKED;
@@ -183,6 +199,10 @@ static void one(struct sim *s, struct sim_item *it)
 	case SIM_CLOCK_STEP:
 		if (!s->calm)
 			step_clock(s);
+		return;
+	case SIM_ROLLBACK:
+		if (!s->calm)
+			rollback_random(s);
 		return;
 	case SIM_RESTART:
 		if (node->life == it->life)
@@ -225,6 +245,7 @@ void sim_start(struct sim *s)
 	plan(s, SIM_KILL_RANDOM, f->crash_every_ms);
 	plan(s, SIM_PARTITION, f->partition_every_ms);
 	plan(s, SIM_CLOCK_STEP, f->clock_step_every_ms);
+	plan(s, SIM_ROLLBACK, f->rollback_every_ms);
 }
 
 void sim_calm(struct sim *s)

@@ -24,6 +24,8 @@ struct sim_faults {
 	unsigned silent_death;                 /* chance that nobody is told of a death: only silence shows it */
 	uint32_t skew_ms;                      /* wall clocks differ from true time by up to this */
 	uint32_t clock_step_every_ms;          /* a wall clock jumps within skew_ms */
+	unsigned disk_error;                   /* a PERSIST fails */
+	uint32_t rollback_every_ms;            /* a peer is told that its machine may have been restored or cloned */
 	uint32_t job_min_us, job_max_us;
 	uint32_t persist_max_us;
 };
@@ -45,7 +47,7 @@ struct sim_options {
 	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts) X(crashes_at_persist) \
 	X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run) X(clock_steps) X(hedges) X(retries) \
 	X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls) X(relays) X(aborts) X(refusals) X(late_jobs) \
-	X(repeated_shares) X(refused_signs)
+	X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks) X(evil_seeds)
 struct sim_counters {
 #define SIM_COUNTER_FIELD(name) uint64_t name;
 	SIM_COUNTERS(SIM_COUNTER_FIELD)

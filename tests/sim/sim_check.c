@@ -85,7 +85,7 @@ static void check_share(struct sim *s, struct sim_node *from, const uint8_t *dat
 		sim_break(s, "invariant 9: a share of peer %u left before its audit entry", id);
 	name_of(key, "made", id, sh.presig_id, KM_HASH_SIZE);
 	uint64_t *life = sim_map_find(&s->lives, key);
-	if (!life || *life != from->life)
+	if (!life || *life != from->era)
 		sim_break(s, "invariant 5: peer %u uses a presignature of %s", id, life ? "an earlier life" : "a run it never reported");
 }
 
@@ -236,9 +236,9 @@ static void check_envelope(struct sim *s, struct sim_node *from, const uint8_t *
 			s->count.dkg_restarted++;
 	}
 	if (m.proto == KM_PROTO_SETUP && m.round == 2 && m.body_len >= KM_HASH_SIZE + KM_NONCE_SIZE &&
-	    !same_as_ever(&s->lives, "incarnation", 0, m.body + KM_HASH_SIZE, KM_NONCE_SIZE, (uint64_t)from->life << 8 | id))
+	    !same_as_ever(&s->lives, "incarnation", 0, m.body + KM_HASH_SIZE, KM_NONCE_SIZE, (uint64_t)from->era << 8 | id))
 		sim_break(s, "invariant 5: peer %u joins under an incarnation of another life", id);
-	if ((m.proto == KM_PROTO_MAJORITY || (m.proto == KM_PROTO_DKG && m.round < 6)) && !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->life))
+	if ((m.proto == KM_PROTO_MAJORITY || (m.proto == KM_PROTO_DKG && m.round < 6)) && !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u speaks in one run from two lives", id);
 }
 
@@ -250,14 +250,14 @@ static void note_ready(struct sim *s, struct sim_node *from, const uint8_t *data
 
 	if (len < 1 + KM_HASH_SIZE)
 		return;
-	if (!same_as_ever(&s->lives, "run", from->addr.id, data + 1, KM_HASH_SIZE, from->life))
+	if (!same_as_ever(&s->lives, "run", from->addr.id, data + 1, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u reports a run of another life", from->addr.id);
 	for (unsigned l = 0; l < s->opt.batch; l++) {
 		km_hash_init(&h, "presig");
 		km_hash_field(&h, data + 1, KM_HASH_SIZE);
 		km_hash_u32(&h, l);
 		km_hash_final(&h, id);
-		if (!same_as_ever(&s->lives, "made", from->addr.id, id, KM_HASH_SIZE, from->life))
+		if (!same_as_ever(&s->lives, "made", from->addr.id, id, KM_HASH_SIZE, from->era))
 			sim_break(s, "invariant 5: peer %u holds a presignature in two lives", from->addr.id);
 	}
 }
@@ -266,7 +266,7 @@ void sim_check_life(struct sim *s, struct sim_node *node)
 {
 	if (!node->peer)
 		return;
-	if (!same_as_ever(&s->lives, "incarnation", 0, node->peer->incarnation, KM_NONCE_SIZE, (uint64_t)node->life << 8 | node->addr.id))
+	if (!same_as_ever(&s->lives, "incarnation", 0, node->peer->incarnation, KM_NONCE_SIZE, (uint64_t)node->era << 8 | node->addr.id))
 		sim_break(s, "invariant 5: peer %u starts under an incarnation that was there before", node->addr.id);
 	if (node->peer->n_held)
 		sim_break(s, "invariant 5: peer %u starts with presignatures", node->addr.id);

@@ -14,7 +14,7 @@
 #include "sim_map.h"
 
 enum sim_what { SIM_PACKET, SIM_TICK, SIM_PERSISTED, SIM_WORKED, SIM_RESTART, SIM_KILL_RANDOM, SIM_PARTITION, SIM_HEAL, SIM_UP, SIM_DOWN,
-		SIM_CLOCK_STEP };
+		SIM_CLOCK_STEP, SIM_ROLLBACK };
 
 struct sim_item {
 	uint64_t at_us, seq;
@@ -25,6 +25,7 @@ struct sim_item {
 	size_t len;
 	uint64_t token;               /* PACKET: number on its channel */
 	struct km_job *job;
+	int err;
 };
 
 struct sim_file {
@@ -46,6 +47,7 @@ struct sim_node {
 	struct km_frontend *frontend;
 	int alive, corrupt;
 	uint32_t life;                /* counts starts and deaths */
+	uint32_t era;                 /* counts starts and roll-backs: what presignatures may not outlive */
 	uint64_t tick_at_us;          /* earliest tick queued, UINT64_MAX none */
 	uint64_t last_us;             /* monotonic time of its last step */
 	unsigned ticks_here;          /* ticks at one moment: a node whose deadline does not move spins */

@@ -79,9 +79,13 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 		sim_crash(s, node);
 		return;
 	}
-	disk_write(node, e->name, e->data, e->len);
+	int err = sim_chance(s, s->opt.faults.disk_error) ? KM_E_IO : KM_OK;
+	if (err)
+		s->count.disk_errors++;
+	else
+		disk_write(node, e->name, e->data, e->len);
 	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, s->opt.faults.persist_max_us), .what = SIM_PERSISTED, .to = node->addr,
-				       .life = node->life, .token = e->token});
+				       .life = node->life, .token = e->token, .err = err});
 }
 
 static void carry_work(struct sim *s, struct sim_node *node, const struct km_effect *e)
@@ -231,6 +235,7 @@ void sim_birth(struct sim *s, struct sim_node *node)
 
 	KM_ASSERT(!err);
 	node->life++;
+	node->era++;
 	node->alive = 1;
 	node->tick_at_us = UINT64_MAX;
 	memset(&node->harvest, 0, sizeof(node->harvest));

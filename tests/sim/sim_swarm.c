@@ -1,5 +1,6 @@
 /* sim_swarm.c: what one seed does. */
 #include "sim_swarm.h"
+#include "sim_evil.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct swarm {
 	uint64_t token[256];
 	unsigned n_tokens;
 	uint64_t keygen;
+	struct evil evil;             /* who = 0: everybody is honest */
+	unsigned habits, evil_rate;
 	const char *phase;
 };
 
@@ -83,15 +86,32 @@ static void draw_faults(struct swarm *w, struct sim_faults *f)
 	f->partition_ms = pick(w, 100, 6000);
 	f->skew_ms = maybe(w, 100, 14000);
 	f->clock_step_every_ms = f->skew_ms ? maybe(w, 500, 5000) : 0;
+	f->disk_error = maybe(w, 20, 300);
+	f->rollback_every_ms = pick(w, 0, 3) ? 0 : pick(w, 500, 5000);
 }
 
-static void in_words(const struct sim_options *o, char *out, size_t size)
+/* One peer in a quarter of the meshes. What blocks a key generation by itself begins when the key is there. */
+static void draw_evil(struct swarm *w, const struct sim_options *o)
+{
+	if (pick(w, 0, 3))
+		return;
+	w->evil.who = pick(w, 1, o->n);
+	w->habits = pick(w, 1, EVIL_HABITS - 1);
+	/* often only one habit: one that is seen at once hides the others */
+	if (pick(w, 0, 1))
+		w->habits = 1u << pick(w, 0, 9);
+	w->evil_rate = pick(w, 0, 1) ? 1000 : pick(w, 20, 500);
+}
+
+static void in_words(const struct swarm *w, const struct sim_options *o, char *out, size_t size)
 {
 	const struct sim_faults *f = &o->faults;
 
-	snprintf(out, size, "N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u", o->n, o->threshold,
-		 o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow, f->replay, f->crash_at_persist, f->crash_every_ms,
-		 f->partition_every_ms, f->skew_ms);
+	int n = snprintf(out, size, "N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u disk=%u back=%u",
+			 o->n, o->threshold, o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow, f->replay,
+			 f->crash_at_persist, f->crash_every_ms, f->partition_every_ms, f->skew_ms, f->disk_error, f->rollback_every_ms);
+	if (w->evil.who && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n, " evil=%u habits=%#x rate=%u", w->evil.who, w->habits, w->evil_rate);
 }
 
 /* ---- load */
@@ -120,6 +140,10 @@ static void operate(struct swarm *w)
 		return;
 	if (sim_peer(w->s, peer))
 		w->keygen = sim_keygen(w->s, peer, "www");
+	/* two operators who do not know of each other */
+	unsigned other = pick(w, 1, sim_opt(w->s)->n);
+	if (other != peer && sim_peer(w->s, other) && pick(w, 0, 3) == 0)
+		sim_keygen(w->s, other, "www");
 }
 
 /* Anything may happen here; only the invariants count. */
@@ -130,6 +154,8 @@ static void safety(struct swarm *w)
 	for (unsigned i = 0; i < steps && !sim_broken(w->s); i++) {
 		if (!usable_somewhere(w->s))
 			operate(w);
+		else
+			w->evil.active = 1;
 		for (unsigned k = pick(w, 0, 3); k; k--)
 			ask(w, pick(w, 1, sim_opt(w->s)->frontends), pick(w, 200, 4000));
 		sim_run(w->s, 1000ull * pick(w, 1, 400), NULL, NULL);
@@ -167,23 +193,25 @@ static uint32_t members_of(struct sim *s)
 	return 0;
 }
 
-/* Every live member holds the one usable key and presignatures that the live can use, no run is open, and frontends believe it.
+/* Every live honest member holds the one usable key and presignatures that the live can use, no run is open, and frontends believe it.
  * total: those presignatures, of all. */
-static int settled(struct sim *s, unsigned *total)
+static int settled(struct swarm *w, unsigned *total)
 {
+	struct sim *s = w->s;
+
 	uint8_t key_id[KM_HASH_SIZE], first[KM_HASH_SIZE];
 	uint32_t live = 0, members = members_of(s);
 	unsigned ready, seen = 0, good = 1;
 
 	*total = 0;
 	for (unsigned i = 1; i <= sim_opt(s)->n; i++)
-		live |= sim_peer(s, i) ? km_set_bit(i) : 0;
+		live |= sim_peer(s, i) && i != w->evil.who ? km_set_bit(i) : 0;
 	for (unsigned i = km_set_next(live & members, 0); i; i = km_set_next(live & members, i)) {
 		struct km_peer_status st;
 		int err = km_peer_status(sim_peer(s, i), &st);
 
 		KM_ASSERT(!err);
-		good &= usable(&st, live, key_id, &ready) == 1 && ready && !st.runs_active;
+		good &= usable(&st, live, key_id, &ready) == 1 && ready && (!st.runs_active || w->evil.who);
 		km_peer_status_clear(&st);
 		if (!seen++)
 			memcpy(first, key_id, sizeof(first));
@@ -200,7 +228,7 @@ static void settle(struct swarm *w)
 	unsigned total;
 
 	for (unsigned ms = 0; ms < SETTLE_MS && !sim_broken(w->s); ms += 250) {
-		if (settled(w->s, &total))
+		if (settled(w, &total))
 			return;
 		if (!usable_somewhere(w->s))
 			operate(w);
@@ -244,7 +272,7 @@ static void one_dead(struct swarm *w)
 		who = km_set_next(members, who);
 	w->phase = "one dead";
 	sim_kill_silently(w->s, KM_ADDR_PEER, who);
-	settled(w->s, &total);
+	settled(w, &total);
 	if (km_set_size(members) > o->threshold && total)
 		served(w, 1);
 	if (km_set_size(members) < 2 * o->threshold || sim_broken(w->s))
@@ -266,10 +294,17 @@ static void liveness(struct swarm *w)
 {
 	w->phase = "calm";
 	sim_calm(w->s);
-	settle(w);
-	served(w, 4);
-	if (!sim_broken(w->s))
-		one_dead(w);
+	const struct sim_options *o = sim_opt(w->s);
+	unsigned honest = (o->dkg_min ? o->dkg_min : o->n) - (w->evil.who != 0);
+	if (honest >= 2 * o->threshold - 1) {
+		settle(w);
+		served(w, 4);
+		if (!w->evil.who && !sim_broken(w->s))
+			one_dead(w);
+	} else {
+		/* a corrupt peer can stop presigning here: whatever was asked must still get an answer */
+		sim_run(w->s, 60000000, NULL, NULL);
+	}
 	all_answered(w);
 	if (!sim_broken(w->s))
 		sim_check_rest(w->s);
@@ -291,8 +326,11 @@ void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out)
 	o.verbose = verbose;
 	draw_size(&w, &o);
 	draw_faults(&w, &o.faults);
-	in_words(&o, out->shape, sizeof(out->shape));
+	draw_evil(&w, &o);
+	in_words(&w, &o, out->shape, sizeof(out->shape));
 	w.s = sim_new(&o);
+	if (w.evil.who)
+		evil_init(&w.evil, w.s, w.evil.who, w.habits, w.evil_rate, key);
 	sim_start(w.s);
 	w.phase = "safety";
 	safety(&w);
@@ -301,6 +339,8 @@ void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out)
 	if (sim_broken(w.s))
 		snprintf(out->broken, sizeof(out->broken), "%s (at %.3f s)", sim_broken(w.s), (double)sim_now_us(w.s) / 1e6);
 	out->count = *sim_count(w.s);
+	out->count.evil_seeds = w.evil.deeds != 0;
 	memcpy(out->trace, sim_trace_hash(w.s), KM_HASH_SIZE);
 	sim_free(w.s);
+	evil_clear(&w.evil);
 }

@@ -7,7 +7,7 @@
 
 struct swarm_outcome {
 	char broken[240];             /* empty: all invariants held */
-	char shape[160];              /* the configuration in words */
+	char shape[240];              /* the configuration in words */
 	uint8_t trace[KM_HASH_SIZE];
 	struct sim_counters count;
 };

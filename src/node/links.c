@@ -71,7 +71,10 @@ static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM
 
 	if (l->have_incarnation && memcmp(l->incarnation, now_is, KM_NONCE_SIZE) == 0)
 		return 1;
-	for (unsigned i = 0; i < KM_OLD_INCARNATIONS && i < l->n_old; i++) {
+	/* Unless the present one is silent: a late frame of before two quick restarts may have been taken for the newer life, and
+	 * the true one must not be locked out for ever. Coming back costs all that is shared with it, as any restart does. */
+	int silent_now = !l->have_incarnation || p->now.mono_us - l->heard_us >= KM_LIVE_US;
+	for (unsigned i = 0; i < KM_OLD_INCARNATIONS && i < l->n_old && !silent_now; i++) {
 		if (memcmp(l->old[i], now_is, KM_NONCE_SIZE) == 0) {
 			km_peer_drop_frame(p, KM_DROP_STALE);
 			return 0;

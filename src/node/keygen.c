@@ -13,6 +13,7 @@
 
 #define WAIT_PEERS_US 10000000u
 #define RETRY_US 500000u
+#define STORED_FIRST_US 2000000u
 #define STORED_AGAIN_US 10000000u
 
 /* ---- the keys */
@@ -494,6 +495,9 @@ void km_keygen_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], i
 			forget(p, at);
 		else
 			(*at)->stored |= km_set_bit(p->self);
+		/* the run says it first; this is for when that got lost */
+		if (!err)
+			(*at)->say_at_us = p->now.mono_us + STORED_FIRST_US;
 		return;
 	}
 }

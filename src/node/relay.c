@@ -7,7 +7,7 @@
 #define RELAY_MAX 32
 #define RELAYS_A_SECOND 8
 #define SCORE_STALL (KM_SCORE_UNIT / 4)
-#define DKG_OPEN 2
+#define DKG_ECHO 3
 
 /* Round 0 of a proposal: its JOINs. */
 void km_relay_ask(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], unsigned round, uint32_t missing, uint32_t to)
@@ -152,10 +152,14 @@ void km_relay_headers(struct km_peer *p, struct km_run *run)
 {
 	km_put_u8(&p->scratch, KM_FRAME_HEADERS);
 	km_put_bytes(&p->scratch, run->sid, KM_HASH_SIZE);
-	if (km_dkg_headers(run->m, DKG_OPEN, &p->scratch))
-		km_buf_reset(&p->scratch);
-	else
-		km_peer_send_set(p, run->prop.participants);
+	/* views differ by what came before the echo */
+	for (unsigned r = 1; r <= DKG_ECHO; r++) {
+		if (km_dkg_headers(run->m, r, &p->scratch)) {
+			km_buf_reset(&p->scratch);
+			return;
+		}
+	}
+	km_peer_send_set(p, run->prop.participants);
 }
 
 /* Two signed headers of one author that differ convict it, whoever shows them. */
@@ -164,7 +168,7 @@ void km_relay_on_headers(struct km_peer *p, unsigned from, const uint8_t *d, siz
 	struct km_outs outs;
 	struct km_out *out;
 
-	if (n < 1 + KM_HASH_SIZE || (n - 1 - KM_HASH_SIZE) / KM_MSG_HEAD > KM_MAX_PEERS) {
+	if (n < 1 + KM_HASH_SIZE || n - 1 - KM_HASH_SIZE > DKG_ECHO * KM_MAX_PEERS * KM_MSG_HEAD) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
@@ -176,8 +180,18 @@ void km_relay_on_headers(struct km_peer *p, unsigned from, const uint8_t *d, siz
 	}
 	run->shown |= km_set_bit(from);
 	km_outs_init(&outs);
-	if (km_dkg_compare_headers(run->m, d + 1 + KM_HASH_SIZE, n - 1 - KM_HASH_SIZE, &outs))
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
+	d += 1 + KM_HASH_SIZE;
+	n -= 1 + KM_HASH_SIZE;
+	while (n) {
+		size_t part = n < KM_MAX_PEERS * KM_MSG_HEAD ? n : KM_MAX_PEERS * KM_MSG_HEAD;
+
+		if (km_dkg_compare_headers(run->m, d, part, &outs)) {
+			km_peer_drop_frame(p, KM_DROP_GARBAGE);
+			break;
+		}
+		d += part;
+		n -= part;
+	}
 	while ((out = km_outs_pop(&outs))) {
 		if (out->kind == KM_OUT_CONVICT)
 			km_blame_convict(p, out->peer, out->code, out->data, out->len);

@@ -146,7 +146,9 @@ static void carry_out(struct mesh *m, unsigned id)
 			mesh_send(m, (struct km_addr){KM_ADDR_PEER, (uint16_t)id}, e->to, e->data, e->len);
 			break;
 		case KM_EFFECT_PERSIST:
-			persist(nd, e);
+			if (!nd->disk_err)
+				persist(nd, e);
+			ev.err = nd->disk_err;
 			ev.kind = KM_EVENT_PERSISTED;
 			ev.token = e->token;
 			KM_ASSERT(km_peer_step(nd->peer, &ev, &m->fx) == KM_OK);

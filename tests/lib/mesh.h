@@ -28,6 +28,7 @@ struct mesh_node {
 	struct km_peer *peer;            /* NULL: down */
 	struct mesh_file file[16];
 	unsigned n_files, starts;
+	int disk_err;                    /* what PERSISTED says */
 	unsigned audits, evidence, errors; /* LOG at level error */
 	char last_error[200];
 };

@@ -238,14 +238,16 @@ void km_signer_on_record_ask(struct km_peer *p, unsigned from, const uint8_t *d,
 		return;
 	}
 	const struct km_record *r = km_idmap_find(&p->records, d + 1);
-	if (!r || r->owner != from || memcmp(r->request_id, d + 1 + KM_HASH_SIZE, KM_HASH_SIZE) != 0)
+	const uint8_t *asked = d + 1 + KM_HASH_SIZE;
+	/* WHY: its signature under another request than the one it signed would frame it (attack A9) */
+	if (!r || r->owner != from || (KM_RULE(km_rule_record_names) && memcmp(r->request_id, asked, KM_HASH_SIZE) != 0))
 		return;
 	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, ASKS_A_SECOND, 2 * ASKS_A_SECOND))
 		return;
 	struct km_shape shape = record_shape(r->curve);
 	km_buf_init_fixed(&b, body, sizeof(body));
 	km_put_bytes(&b, r->presig_id, KM_HASH_SIZE);
-	km_put_bytes(&b, r->request_id, KM_HASH_SIZE);
+	km_put_bytes(&b, KM_RULE(km_rule_record_names) ? r->request_id : asked, KM_HASH_SIZE);
 	km_put_u8(&b, r->context);
 	km_put_bytes(&b, r->m, r->scalar_size);
 	uint8_t *point = km_put_room(&b, km_curve_point_size(r->curve));

@@ -48,7 +48,7 @@ static void read_record(const struct km_curve *c, struct record *r, const struct
 }
 
 /* Is the honest peer's share wrong for this request, by the equation s R' = m A + r B? */
-static int share_is_bad(struct mesh *mesh, const struct km_presig *ps, const struct wish *w, const struct km_scalar *s_i)
+static int share_is_bad(const struct km_presig *ps, const struct wish *w, const struct km_scalar *s_i)
 {
 	const struct km_curve *c = ps->curve;
 	struct km_sign_input in = {.context = w->req.context};
@@ -57,7 +57,6 @@ static int share_is_bad(struct mesh *mesh, const struct km_presig *ps, const str
 	struct km_scalar s[2];
 	uint32_t culprits;
 
-	(void)mesh;
 	memcpy(in.request_id, w->id, KM_HASH_SIZE);
 	assert_int_equal(km_sign_hash_bytes(c, &in.m, w->req.data, w->req.len), KM_OK);
 	assert_int_equal(km_sign_nonce(ps, &in, &nonce), KM_OK);
@@ -69,12 +68,12 @@ static int share_is_bad(struct mesh *mesh, const struct km_presig *ps, const str
 	return culprits != 0;
 }
 
-/* A third party's verdict on an accusation "this record is wrong for that request". names: the rule. */
-static int convicted(struct mesh *mesh, const struct km_presig *ps, const struct record *r, const struct wish *accused_of, int names)
+/* A third party's verdict on the accusation "it signed this record for that request, and the share is wrong". */
+static int convicted(const struct km_presig *ps, const struct record *r, const struct wish *accused_of)
 {
-	if (names && memcmp(r->request, accused_of->id, KM_HASH_SIZE) != 0)
+	if (memcmp(r->request, accused_of->id, KM_HASH_SIZE) != 0)
 		return 0;
-	return share_is_bad(mesh, ps, accused_of, &r->s);
+	return share_is_bad(ps, accused_of, &r->s);
 }
 
 static void test_framing(void **state)
@@ -113,10 +112,15 @@ static void test_framing(void **state)
 	assert_true(km_scalar_equal(&r.m, &in.m) && r.context == in.context);
 	assert_true(km_point_equal_var(h->ps->curve, &r.rr, &nonce.rr));
 
-	assert_false(convicted(m, h->ps, &r, &asked, 1));
-	assert_false(convicted(m, h->ps, &r, &other, 1));
-	/* without the name in it: an honest peer, "proved" guilty */
-	assert_true(convicted(m, h->ps, &r, &other, 0));
+	assert_false(convicted(h->ps, &r, &asked));
+	assert_false(convicted(h->ps, &r, &other));
+
+	/* a signer that lets the owner say what it was about: honest, and "proved" guilty */
+	rule_off(km_rule_record_names);
+	assert_non_null(ask(m, EVIL, h->id, other.id, &msg));
+	assert_int_equal(km_msg_verify_sig(&msg, sim_peer_settings(m->sim, HONEST)->identity.pub), KM_OK);
+	read_record(h->ps->curve, &r, &msg);
+	assert_true(convicted(h->ps, &r, &other));
 	mesh_free(m, NULL);
 }
 

@@ -21,6 +21,7 @@ struct swarm {
 	struct evil evil;             /* who = 0: everybody is honest */
 	unsigned habits, evil_rate;
 	const char *phase;
+	char why[80];                 /* not settled */
 };
 
 /* ---- configuration */
@@ -193,6 +194,13 @@ static uint32_t members_of(struct sim *s)
 	return 0;
 }
 
+/* Returns 0, and remembers why for the message. */
+static unsigned unready(struct swarm *w, unsigned who, const char *what)
+{
+	snprintf(w->why, sizeof(w->why), "%u %s", who, what);
+	return 0;
+}
+
 /* Every live honest member holds the one usable key and presignatures that the live can use, no run is open, and frontends believe it.
  * total: those presignatures, of all. */
 static int settled(struct swarm *w, unsigned *total)
@@ -211,15 +219,23 @@ static int settled(struct swarm *w, unsigned *total)
 		int err = km_peer_status(sim_peer(s, i), &st);
 
 		KM_ASSERT(!err);
-		good &= usable(&st, live, key_id, &ready) == 1 && ready && (!st.runs_active || w->evil.who);
+		unsigned keys = usable(&st, live, key_id, &ready);
+		if (keys != 1)
+			good = unready(w, i, keys ? "has two keys" : "has no key");
+		else if (!ready)
+			good = unready(w, i, "has no presignature that those left can use");
+		else if (st.runs_active && !w->evil.who)
+			good = unready(w, i, "is still in a run");
 		km_peer_status_clear(&st);
 		if (!seen++)
 			memcpy(first, key_id, sizeof(first));
-		good &= memcmp(first, key_id, sizeof(first)) == 0;
+		if (memcmp(first, key_id, sizeof(first)) != 0)
+			good = unready(w, i, "has another key than the first");
 		*total += ready;
 	}
 	for (unsigned i = 1; i <= sim_opt(s)->frontends; i++)
-		good &= km_frontend_key_by_name(sim_frontend(s, i), "www") != NULL;
+		if (!km_frontend_key_by_name(sim_frontend(s, i), "www"))
+			good = unready(w, i, "(a frontend) does not see the key");
 	return seen && good;
 }
 
@@ -235,7 +251,7 @@ static void settle(struct swarm *w)
 		sim_run(w->s, 250000, NULL, NULL);
 	}
 	if (!sim_broken(w->s))
-		sim_break(w->s, "invariant 8 (%s): not ready %u s after all faults ended", w->phase, SETTLE_MS / 1000);
+		sim_break(w->s, "invariant 8 (%s): not ready after %u s: %s", w->phase, SETTLE_MS / 1000, w->why);
 }
 
 /* n requests, every one served, and none slower than one retry allows. */

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "mesh/daemon.h"
 #include "mesh/log.h"
+#include "mesh/sched.h"
 #include "mesh/secure.h"
 
 #define DEFAULT_CONFIG "/etc/keymesh/keymesh.conf"
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 		kmd_log(KM_LOG_ERROR, "%s", f.text);
 		return EXIT_START;
 	}
+	kmd_sched_prompt();
 	if (kmd_config_load(&c, path, &f)) {
 		kmd_log(KM_LOG_ERROR, "%s", f.text);
 		return EXIT_CONFIG;

@@ -4,12 +4,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
+#include "mesh/sched.h"
 
 #define MAX_THREADS 64
 
@@ -60,21 +59,12 @@ static void announce(const struct kmd_workers *w)
 		return;
 }
 
-static void lower_priority(unsigned nice_value)
-{
-	struct sched_param param = { .sched_priority = 0 };
-
-	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
-	/* On Linux this is the thread's own. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), (int)nice_value);
-}
-
 static void *thread_main(void *arg)
 {
 	struct kmd_workers *w = arg;
 	struct item *i;
 
-	lower_priority(w->nice_value);
+	kmd_sched_background(w->nice_value);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		while (!w->todo.head && !w->stopping)

@@ -1,0 +1,10 @@
+/* sched.h: which threads of a busy core run first. */
+#ifndef KMD_SCHED_H
+#define KMD_SCHED_H
+
+/* This thread, and those it will make: short pieces of work that others wait for. */
+void kmd_sched_prompt(void);
+/* This thread: long work that nobody waits for. */
+void kmd_sched_background(unsigned nice_value);
+
+#endif

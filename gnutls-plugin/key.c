@@ -15,6 +15,9 @@
 #include "base/context.h"
 #include "rpc/der.h"
 
+/* The daemon's deadline is this much before ours: a part of it, at most so many ms. */
+enum { ANSWER_PART = 16, ANSWER_MS = 100 };
+
 struct kmg_key {
 	struct kmg_key *next;
 	gnutls_privkey_t owner;
@@ -399,7 +402,9 @@ static int request_signature(struct kmg_key *k, unsigned context, const gnutls_d
 	err = learn_id(k, deadline, 1, sign.key_id, why, why_size);
 	if (err)
 		goto out;
+	/* WHY earlier than ours: then the daemon's reason gets here in time for the log, instead of "no answer in time" */
 	left = deadline - kmg_now_ms();
+	left -= left / ANSWER_PART < ANSWER_MS ? left / ANSWER_PART : ANSWER_MS;
 	sign.deadline_ms = left > 1 ? (uint32_t)left : 1;
 	snprintf(why, why_size, "the request cannot be written");
 	err = gnutls_rnd(GNUTLS_RND_NONCE, sign.random, sizeof(sign.random)) < 0 ? KM_E_IO : KM_OK;

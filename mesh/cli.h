@@ -11,15 +11,15 @@
 /* Exit status of keymesh. */
 enum kmd_exit {
 	KMD_EXIT_OK = 0,
-	KMD_EXIT_FAILED = 1,      /* the daemon refused, or a file could not be read or written */
-	KMD_EXIT_RETRY = 2,       /* no quorum, no presignature, deadline, busy: may work later */
-	KMD_EXIT_NO_DAEMON = 3,   /* no keymeshd answers on the socket */
+	KMD_EXIT_FAILED = 1,	/* the daemon refused, or a file could not be read or written */
+	KMD_EXIT_RETRY = 2,	/* no quorum, no presignature, deadline, busy: may work later */
+	KMD_EXIT_NO_DAEMON = 3, /* no keymeshd answers on the socket */
 	KMD_EXIT_USAGE = 64,
 };
 
 struct kmd_command {
 	const char *name;
-	int (*run)(int argc, char **argv);  /* argv[0] is the command's name */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 	const char *summary, *usage;
 };
 
@@ -58,10 +58,12 @@ void kmd_cli_close(struct kmd_cli *c);
 int kmd_cli_send(struct kmd_cli *c, const struct km_buf *b) KM_MUST;
 /* The next frame, valid until the next call. KM_E_DEADLINE after timeout_ms (negative: none), KM_E_IO. */
 int kmd_cli_recv(struct kmd_cli *c, int timeout_ms, struct km_rpc_frame *f) KM_MUST;
-/* Sends b (one request with seq c->seq), shows PROGRESS on stderr, takes the last answer of `type`. An ERROR becomes its code, its text is in c->fail. */
+/* Sends b (one request with seq c->seq), shows PROGRESS on stderr, takes the last answer of `type`. An ERROR becomes its code,
+ * its text is in c->fail. */
 int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int timeout_ms, struct km_rpc_frame *f) KM_MUST;
 int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *info) KM_MUST;
-int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len, struct km_rpc_signature *sig) KM_MUST;
+int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len,
+		 struct km_rpc_signature *sig) KM_MUST;
 
 #define KMD_CLI_DEADLINE_MS 10000
 /* How long a key generation may take: ten rounds of waiting for a slow peer. */

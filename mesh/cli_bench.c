@@ -29,8 +29,8 @@ struct bench {
 	struct pollfd poll[MAX_CLIENTS];
 	struct km_rpc_key_info info;
 	uint64_t start_us, end_us;
-	uint64_t *due_us;             /* by request number */
-	uint32_t *latency_us;         /* of those that were answered well */
+	uint64_t *due_us;     /* by request number */
+	uint32_t *latency_us; /* of those that were answered well */
 	size_t n_max, n_sent, n_ok, n_failed;
 	char first_failure[256];
 };
@@ -38,8 +38,9 @@ struct bench {
 static int parse(struct bench *o, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' }, { "clients", required_argument, NULL, 'c' }, { "rate", required_argument, NULL, 'r' },
-		{ "seconds", required_argument, NULL, 't' }, { "json", no_argument, NULL, 'j' },	 { NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, 's'}, {"clients", required_argument, NULL, 'c'},
+	    {"rate", required_argument, NULL, 'r'},   {"seconds", required_argument, NULL, 't'},
+	    {"json", no_argument, NULL, 'j'},	      {NULL, 0, NULL, 0},
 	};
 	int opt;
 
@@ -75,7 +76,7 @@ static void fill_tls13(uint8_t out[TLS13_SIZE])
 
 static int ask(struct bench *o, struct kmd_cli *c, uint64_t due_us)
 {
-	struct km_rpc_sign m = { .context = KM_CTX_TLS13_SERVER, .deadline_ms = 5000 };
+	struct km_rpc_sign m = {.context = KM_CTX_TLS13_SERVER, .deadline_ms = 5000};
 	uint8_t data[TLS13_SIZE];
 	struct km_buf b;
 	int err;
@@ -143,7 +144,7 @@ static int open_clients(struct bench *o)
 		o->client[i].fd = -1;
 	for (i = 0; i < o->n_clients && !err; i++) {
 		err = kmd_cli_open(&o->client[i], o->socket);
-		o->poll[i] = (struct pollfd){ .fd = o->client[i].fd, .events = POLLIN };
+		o->poll[i] = (struct pollfd){.fd = o->client[i].fd, .events = POLLIN};
 		if (err)
 			o->client[0].fail = o->client[i].fail;
 	}
@@ -194,7 +195,7 @@ static int measure(struct bench *o)
 			wait_us = o->end_us - now_us;
 		if (now_us >= o->end_us)
 			wait_us = 100000;
-		ts = (struct timespec){ .tv_sec = (time_t)(wait_us / 1000000), .tv_nsec = (long)(wait_us % 1000000 * 1000) };
+		ts = (struct timespec){.tv_sec = (time_t)(wait_us / 1000000), .tv_nsec = (long)(wait_us % 1000000 * 1000)};
 		if (!err && ppoll(o->poll, (nfds_t)o->n_clients, &ts, NULL) <= 0)
 			continue;
 		for (i = 0; i < o->n_clients && !err; i++)
@@ -224,23 +225,26 @@ static void report(struct bench *o)
 
 	qsort(o->latency_us, o->n_ok, sizeof(*o->latency_us), by_size);
 	if (o->json) {
-		printf("{\"requests\": %zu, \"signatures\": %zu, \"failed\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, "
+		printf("{\"requests\": %zu, \"signatures\": %zu, \"failed\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, "
+		       "\"p90_ms\": %.3f, \"p99_ms\": %.3f, "
 		       "\"p999_ms\": %.3f, \"max_ms\": %.3f}\n",
-		       o->n_sent, o->n_ok, o->n_sent - o->n_ok, (double)o->n_ok / seconds, at(o, 500), at(o, 900), at(o, 990), at(o, 999), at(o, 1000));
+		       o->n_sent, o->n_ok, o->n_sent - o->n_ok, (double)o->n_ok / seconds, at(o, 500), at(o, 900), at(o, 990),
+		       at(o, 999), at(o, 1000));
 		return;
 	}
 	printf("%zu requests in %ld s by %ld clients", o->n_sent, o->seconds, o->n_clients);
 	if (o->rate)
 		printf(", %ld a second", o->rate);
 	printf("\n%zu signatures (%.1f/s), %zu failed\n", o->n_ok, (double)o->n_ok / seconds, o->n_sent - o->n_ok);
-	printf("latency  p50 %.3f ms   p90 %.3f ms   p99 %.3f ms   p99.9 %.3f ms   max %.3f ms\n", at(o, 500), at(o, 900), at(o, 990), at(o, 999), at(o, 1000));
+	printf("latency  p50 %.3f ms   p90 %.3f ms   p99 %.3f ms   p99.9 %.3f ms   max %.3f ms\n", at(o, 500), at(o, 900),
+	       at(o, 990), at(o, 999), at(o, 1000));
 	if (o->first_failure[0])
 		printf("first failure: %s\n", o->first_failure);
 }
 
 int kmd_cmd_bench(int argc, char **argv)
 {
-	static struct bench o = { .n_clients = 8, .rate = 200, .seconds = 10 };
+	static struct bench o = {.n_clients = 8, .rate = 200, .seconds = 10};
 	int status = parse(&o, argc, argv), err;
 	long i;
 
@@ -253,7 +257,8 @@ int kmd_cmd_bench(int argc, char **argv)
 	if (!err)
 		err = measure(&o);
 	if (err) {
-		status = kmd_cli_error(err, "%s: %s", o.name, o.client[0].fail.text[0] ? o.client[0].fail.text : km_strerror(err));
+		status =
+		    kmd_cli_error(err, "%s: %s", o.name, o.client[0].fail.text[0] ? o.client[0].fail.text : km_strerror(err));
 	} else {
 		report(&o);
 		status = o.n_ok == o.n_sent ? KMD_EXIT_OK : KMD_EXIT_RETRY;

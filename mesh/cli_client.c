@@ -83,7 +83,7 @@ int kmd_cli_write(const char *path, unsigned mode, const void *data, size_t len)
 
 int kmd_cli_open(struct kmd_cli *c, const char *socket_name)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t n;
 
 	memset(c, 0, sizeof(*c));
@@ -94,7 +94,8 @@ int kmd_cli_open(struct kmd_cli *c, const char *socket_name)
 		socket_name = DEFAULT_SOCKET;
 	n = strlen(socket_name);
 	if (n < 2 || n >= sizeof(sa.sun_path))
-		return kmd_fail(&c->fail, KM_E_IO, "%s is no name of a unix socket; give --socket PATH or --socket @NAME", socket_name);
+		return kmd_fail(&c->fail, KM_E_IO, "%s is no name of a unix socket; give --socket PATH or --socket @NAME",
+				socket_name);
 	memcpy(sa.sun_path, socket_name, n);
 	if (socket_name[0] == '@')
 		sa.sun_path[0] = '\0';
@@ -102,8 +103,10 @@ int kmd_cli_open(struct kmd_cli *c, const char *socket_name)
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (!c->in || c->fd < 0)
 		return kmd_fail(&c->fail, KM_E_NOMEM, "no memory or no socket: %s", strerror(errno));
-	if (connect(c->fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (socket_name[0] != '@'))))
-		return kmd_fail(&c->fail, KM_E_IO, "no keymeshd answers on %s: %s; is it running, is this the right --socket?", socket_name, strerror(errno));
+	if (connect(c->fd, (struct sockaddr *)&sa,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (socket_name[0] != '@'))))
+		return kmd_fail(&c->fail, KM_E_IO, "no keymeshd answers on %s: %s; is it running, is this the right --socket?",
+				socket_name, strerror(errno));
 	return KM_OK;
 }
 
@@ -135,7 +138,7 @@ int kmd_cli_send(struct kmd_cli *c, const struct km_buf *b)
 int kmd_cli_recv(struct kmd_cli *c, int timeout_ms, struct km_rpc_frame *f)
 {
 	uint64_t end = kmd_mono_us() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000;
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	size_t used;
 	ssize_t n;
 	int ret;
@@ -178,7 +181,8 @@ int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int t
 			return KM_OK;
 		err = km_rpc_decode_text(f, &text);
 		if (err || (f->type != KM_RPC_PROGRESS && f->type != KM_RPC_ERROR))
-			return kmd_fail(&c->fail, KM_E_STATE, "keymeshd sent an answer of type %u that does not belong here", f->type);
+			return kmd_fail(&c->fail, KM_E_STATE, "keymeshd sent an answer of type %u that does not belong here",
+					f->type);
 		if (f->type == KM_RPC_ERROR)
 			return kmd_fail(&c->fail, text.err, "%.*s", (int)text.len, text.text);
 		fprintf(stderr, "%.*s\n", (int)text.len, text.text);
@@ -188,13 +192,14 @@ int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int t
 
 int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *info)
 {
-	struct km_rpc_key m = { .by = KM_RPC_BY_NAME };
+	struct km_rpc_key m = {.by = KM_RPC_BY_NAME};
 	struct km_rpc_frame f;
 	struct km_buf b;
 	int err;
 
 	if (!km_rpc_name_valid(name, strlen(name)))
-		return kmd_fail(&c->fail, KM_E_INVAL, "\"%s\" is no name of a key: 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", name);
+		return kmd_fail(&c->fail, KM_E_INVAL,
+				"\"%s\" is no name of a key: 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", name);
 	memcpy(m.name, name, strlen(name));
 	km_buf_init(&b);
 	err = km_rpc_encode_key(&b, c->seq, &m);
@@ -206,9 +211,10 @@ int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *inf
 	return err;
 }
 
-int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len, struct km_rpc_signature *sig)
+int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len,
+		 struct km_rpc_signature *sig)
 {
-	struct km_rpc_sign m = { .context = (uint8_t)context, .deadline_ms = KMD_CLI_DEADLINE_MS, .data = data, .len = len };
+	struct km_rpc_sign m = {.context = (uint8_t)context, .deadline_ms = KMD_CLI_DEADLINE_MS, .data = data, .len = len};
 	struct km_rpc_frame f;
 	struct km_buf b;
 	int err;
@@ -218,7 +224,8 @@ int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned
 	km_buf_init(&b);
 	err = km_rpc_encode_sign(&b, c->seq, &m);
 	if (err)
-		kmd_fail(&c->fail, err, "%zu bytes in context %u cannot be asked for (limit %u bytes)", len, context, KM_MAX_REQUEST_BYTES);
+		kmd_fail(&c->fail, err, "%zu bytes in context %u cannot be asked for (limit %u bytes)", len, context,
+			 KM_MAX_REQUEST_BYTES);
 	else
 		err = kmd_cli_call(c, &b, KM_RPC_SIGNATURE, KMD_CLI_DEADLINE_MS + 1000, &f);
 	if (!err && km_rpc_decode_signature(&f, sig))

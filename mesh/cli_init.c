@@ -23,10 +23,10 @@ struct init {
 static int parse(struct init *o, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "dir", required_argument, NULL, 'd' },     { "name", required_argument, NULL, 'n' },
-		{ "peer-id", required_argument, NULL, 'p' }, { "frontend-id", required_argument, NULL, 'f' },
-		{ "address", required_argument, NULL, 'a' }, { "frontend-address", required_argument, NULL, 'b' },
-		{ "local", required_argument, NULL, 'l' },   { NULL, 0, NULL, 0 },
+	    {"dir", required_argument, NULL, 'd'},     {"name", required_argument, NULL, 'n'},
+	    {"peer-id", required_argument, NULL, 'p'}, {"frontend-id", required_argument, NULL, 'f'},
+	    {"address", required_argument, NULL, 'a'}, {"frontend-address", required_argument, NULL, 'b'},
+	    {"local", required_argument, NULL, 'l'},   {NULL, 0, NULL, 0},
 	};
 	int opt;
 
@@ -62,12 +62,15 @@ static int parse(struct init *o, int argc, char **argv)
 	if (!o->dir || !o->name)
 		return kmd_cli_usage("init", "--dir and --name are needed");
 	if (!km_rpc_name_valid(o->name, strlen(o->name)))
-		return kmd_cli_usage("init", "name %s is not allowed; 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", o->name);
+		return kmd_cli_usage("init", "name %s is not allowed; 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit",
+				     o->name);
 	if (o->peer_id < 0 || o->frontend_id < 0 || (!o->peer_id && !o->frontend_id))
-		return kmd_cli_usage("init", "--peer-id 1..%d, --frontend-id 1..%d or both are needed", KM_MAX_PEERS, KM_MAX_FRONTENDS);
+		return kmd_cli_usage("init", "--peer-id 1..%d, --frontend-id 1..%d or both are needed", KM_MAX_PEERS,
+				     KM_MAX_FRONTENDS);
 	if (o->peer_id && (!o->address || !o->frontend_address))
 		return kmd_cli_usage("init", "a peer needs --address and --frontend-address");
-	if (o->peer_id && (!kmd_address_valid(o->address) || !kmd_address_valid(o->frontend_address) || !strcmp(o->address, o->frontend_address)))
+	if (o->peer_id && (!kmd_address_valid(o->address) || !kmd_address_valid(o->frontend_address) ||
+			   !strcmp(o->address, o->frontend_address)))
 		return kmd_cli_usage("init", "--address and --frontend-address are two different HOST:PORT");
 	if (strpbrk(o->local, "\"\\\n"))
 		return kmd_cli_usage("init", "the path of --local has a character that cannot stand in a configuration");
@@ -95,8 +98,8 @@ static void peer_entry(struct km_buf *b, const struct init *o, const struct kmd_
 
 	kmd_hex_encode(sign, id->sign.pub, 32);
 	kmd_hex_encode(channel, id->channel_pub, 32);
-	say(b, "{ id = %ld; name = \"%s\"; address = \"%s\"; frontend_address = \"%s\"; identity = \"%s\"; channel = \"%s\"; }\n", o->peer_id, o->name,
-	    o->address, o->frontend_address, sign, channel);
+	say(b, "{ id = %ld; name = \"%s\"; address = \"%s\"; frontend_address = \"%s\"; identity = \"%s\"; channel = \"%s\"; }\n",
+	    o->peer_id, o->name, o->address, o->frontend_address, sign, channel);
 }
 
 static void frontend_entry(struct km_buf *b, const struct init *o, const struct kmd_identity *id)
@@ -127,16 +130,19 @@ static void comment_optional(struct km_buf *b, const char *section, const char *
 static void skeleton(struct km_buf *b, const struct init *o)
 {
 	say(b, "# Configuration of keymeshd on %s. Every key is explained in keymesh.conf(5).\n", o->name);
-	say(b, "# Check it with: keymeshd --check --config THIS_FILE\n# Paths without a slash in front are relative to this file.\n\n");
+	say(b, "# Check it with: keymeshd --check --config THIS_FILE\n# Paths without a slash in front are relative to this "
+	       "file.\n\n");
 	say(b, "identity = {\n");
 	if (o->peer_id)
 		say(b, "\tpeer_id = %ld;\n", o->peer_id);
 	if (o->frontend_id)
 		say(b, "\tfrontend_id = %ld;\n", o->frontend_id);
 	say(b, "\tsecret_file = \"identity.secret\";\n};\n");
-	say(b, "roles = [ %s%s%s ];\n", o->peer_id ? "\"peer\"" : "", o->peer_id && o->frontend_id ? ", " : "", o->frontend_id ? "\"frontend\"" : "");
+	say(b, "roles = [ %s%s%s ];\n", o->peer_id ? "\"peer\"" : "", o->peer_id && o->frontend_id ? ", " : "",
+	    o->frontend_id ? "\"frontend\"" : "");
 	if (o->peer_id)
-		say(b, "state_dir = \"state\";\n\n# Or credential = \"NAME\" for a systemd credential. Keep the sealing key apart from backups of state_dir.\nseal = { key_file = \"seal.key\"; };\n");
+		say(b, "state_dir = \"state\";\n\n# Or credential = \"NAME\" for a systemd credential. Keep the sealing key "
+		       "apart from backups of state_dir.\nseal = { key_file = \"seal.key\"; };\n");
 	say(b, "\nlisten = {\n");
 	if (o->peer_id)
 		say(b, "\tpeers = \"%s\";\n\tfrontends = \"%s\";\n", o->address, o->frontend_address);
@@ -159,9 +165,11 @@ static void roster(struct km_buf *b, const struct init *o, const struct kmd_iden
 	say(b, ");\n\nfrontends = (\n");
 	if (o->frontend_id)
 		frontend_entry(b, o, id);
-	say(b, ");\n\nkeys = (\n"
-	       "# { name = \"www\"; threshold = 3; contexts = [ \"tls13-server\", \"tls12-server\", \"csr\", \"x509-self\" ]; frontends = [ \"%s\" ]; }\n"
-	       ");\n",
+	say(b,
+	    ");\n\nkeys = (\n"
+	    "# { name = \"www\"; threshold = 3; contexts = [ \"tls13-server\", \"tls12-server\", \"csr\", \"x509-self\" ]; "
+	    "frontends = [ \"%s\" ]; }\n"
+	    ");\n",
 	    o->frontend_id ? o->name : "NAME");
 }
 
@@ -174,7 +182,8 @@ static int put_file(const struct init *o, const char *name, unsigned mode, const
 	return kmd_cli_write(path, mode, b->data, b->len);
 }
 
-static int put_text(const struct init *o, const char *name, void (*fill)(struct km_buf *, const struct init *, const struct kmd_identity *),
+static int put_text(const struct init *o, const char *name,
+		    void (*fill)(struct km_buf *, const struct init *, const struct kmd_identity *),
 		    const struct kmd_identity *id, int show)
 {
 	struct km_buf b;
@@ -220,7 +229,7 @@ static int put_secrets(const struct init *o, const struct kmd_identity *id)
 
 int kmd_cmd_init(int argc, char **argv)
 {
-	struct init o = { .local = "/run/keymesh/keymesh.sock" };
+	struct init o = {.local = "/run/keymesh/keymesh.sock"};
 	struct kmd_identity id;
 	struct kmd_fail f;
 	int status = parse(&o, argc, argv), fd;

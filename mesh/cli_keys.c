@@ -21,9 +21,14 @@ struct options {
 static int parse(struct options *o, int argc, char **argv, const char *allowed)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },  { "output", required_argument, NULL, 'o' }, { "threshold", required_argument, NULL, 't' },
-		{ "curve", required_argument, NULL, 'C' },   { "context", required_argument, NULL, 'c' }, { "der", no_argument, NULL, 'd' },
-		{ "raw", no_argument, NULL, 'r' },	     { NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, 's'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"threshold", required_argument, NULL, 't'},
+	    {"curve", required_argument, NULL, 'C'},
+	    {"context", required_argument, NULL, 'c'},
+	    {"der", no_argument, NULL, 'd'},
+	    {"raw", no_argument, NULL, 'r'},
+	    {NULL, 0, NULL, 0},
 	};
 	int opt;
 
@@ -40,7 +45,8 @@ static int parse(struct options *o, int argc, char **argv, const char *allowed)
 		case 't':
 			o->threshold = kmd_cli_number(optarg, KM_MIN_THRESHOLD, KM_MAX_PEERS);
 			if (o->threshold < 0)
-				return kmd_cli_usage(argv[0], "--threshold is a number from %d to %d", KM_MIN_THRESHOLD, KM_MAX_PEERS);
+				return kmd_cli_usage(argv[0], "--threshold is a number from %d to %d", KM_MIN_THRESHOLD,
+						     KM_MAX_PEERS);
 			break;
 		case 'C':
 			o->curve = optarg;
@@ -60,8 +66,8 @@ static int parse(struct options *o, int argc, char **argv, const char *allowed)
 
 int kmd_cmd_keygen(int argc, char **argv)
 {
-	struct options o = { .curve = "P-256" };
-	struct km_rpc_keygen m = { .curve = KM_CURVE_P256 };
+	struct options o = {.curve = "P-256"};
+	struct km_rpc_keygen m = {.curve = KM_CURVE_P256};
 	struct km_rpc_frame f;
 	struct km_rpc_text text;
 	struct kmd_cli c;
@@ -75,7 +81,8 @@ int kmd_cmd_keygen(int argc, char **argv)
 	if (strcmp(o.curve, "P-256"))
 		return kmd_cli_usage("keygen", "curve %s is not made by this version; P-256 is", o.curve);
 	if (!km_rpc_name_valid(o.name, strlen(o.name)))
-		return kmd_cli_usage("keygen", "name %s is not allowed; 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", o.name);
+		return kmd_cli_usage("keygen",
+				     "name %s is not allowed; 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", o.name);
 	memcpy(m.name, o.name, strlen(o.name));
 	m.threshold = (uint8_t)o.threshold;
 	km_buf_init(&b);
@@ -97,7 +104,7 @@ int kmd_cmd_keygen(int argc, char **argv)
 
 int kmd_cmd_stub(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = {0};
 	struct km_rpc_key_info info;
 	struct kmd_cli c;
 	struct km_buf b;
@@ -133,7 +140,7 @@ static int read_input(struct km_buf *b)
 
 int kmd_cmd_sign(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = {0};
 	struct km_rpc_signature sig;
 	struct km_rpc_key_info info;
 	struct km_buf in, out;

@@ -16,7 +16,10 @@ struct options {
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' }, { "watch", no_argument, NULL, 'w' }, { NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, 's'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"watch", no_argument, NULL, 'w'},
+	    {NULL, 0, NULL, 0},
 	};
 	int opt;
 
@@ -57,7 +60,8 @@ static const char *set(const json_t *a, char *buf, size_t size)
 
 	buf[0] = '\0';
 	for (i = 0; i < json_array_size(a) && n < size; i++)
-		n += (size_t)snprintf(buf + n, size - n, "%s%lld", i ? "," : "", (long long)json_integer_value(json_array_get(a, i)));
+		n += (size_t)snprintf(buf + n, size - n, "%s%lld", i ? "," : "",
+				      (long long)json_integer_value(json_array_get(a, i)));
 	return buf;
 }
 
@@ -87,32 +91,37 @@ static void show_peer(const json_t *peer)
 	char a[160], b[32];
 	size_t i, j;
 
-	printf("\npeer %lld: %s\n  %-4s %-20s %-15s %-12s %s\n", num(peer, "id"), *str(peer, "activity") ? str(peer, "activity") : "idle", "id", "name", "state",
-	       "round trip", "clock");
+	printf("\npeer %lld: %s\n  %-4s %-20s %-15s %-12s %s\n", num(peer, "id"),
+	       *str(peer, "activity") ? str(peer, "activity") : "idle", "id", "name", "state", "round trip", "clock");
 	for (i = 0; i < json_array_size(peers); i++) {
 		const json_t *p = json_array_get(peers, i);
 
-		printf("  %-4lld %-20s %-15s %-12s", num(p, "id"), str(p, "name"), link_state(p), latency(num(p, "rtt_us"), b, sizeof(b)));
+		printf("  %-4lld %-20s %-15s %-12s", num(p, "id"), str(p, "name"), link_state(p),
+		       latency(num(p, "rtt_us"), b, sizeof(b)));
 		if (yes(p, "self") || !yes(p, "live"))
 			printf(" -\n");
 		else
-			printf(" %+lld ms%s\n", num(p, "clock_offset_ms"), llabs(num(p, "clock_offset_ms")) > 10000 ? "  CLOCK FAR OFF: set it, or requests are refused" : "");
+			printf(" %+lld ms%s\n", num(p, "clock_offset_ms"),
+			       llabs(num(p, "clock_offset_ms")) > 10000 ? "  CLOCK FAR OFF: set it, or requests are refused"
+									: "");
 	}
 	for (i = 0; i < json_array_size(keys); i++) {
 		const json_t *k = json_array_get(keys, i), *pools = json_object_get(k, "pools");
 
-		printf("  key %s (%s, %lld of %s, epoch %lld): %lld presignatures ready here, %lld held\n", str(k, "name"), str(k, "curve"), num(k, "threshold"),
-		       set(json_object_get(k, "members"), a, sizeof(a)), num(k, "epoch"), num(k, "ready"), num(k, "held"));
+		printf("  key %s (%s, %lld of %s, epoch %lld): %lld presignatures ready here, %lld held\n", str(k, "name"),
+		       str(k, "curve"), num(k, "threshold"), set(json_object_get(k, "members"), a, sizeof(a)), num(k, "epoch"),
+		       num(k, "ready"), num(k, "held"));
 		for (j = 0; j < json_array_size(pools); j++) {
 			const json_t *q = json_array_get(pools, j);
 
-			printf("      quorum %-12s %5lld ready%s\n", set(json_object_get(q, "quorum"), a, sizeof(a)), num(q, "ready"),
-			       yes(q, "alive") ? "" : "   (a member is not live)");
+			printf("      quorum %-12s %5lld ready%s\n", set(json_object_get(q, "quorum"), a, sizeof(a)),
+			       num(q, "ready"), yes(q, "alive") ? "" : "   (a member is not live)");
 		}
 	}
-	printf("  signed: %lld as aggregator, %lld as signer; presigned %lld in %lld runs (%lld dropped); refused %lld, dropped frames %lld\n",
-	       num(peer, "signed_as_aggregator"), num(peer, "signed_as_signer"), num(peer, "presigned"), num(peer, "runs_done"), num(peer, "runs_dropped"),
-	       num(peer, "refused"), num(peer, "dropped_frames"));
+	printf("  signed: %lld as aggregator, %lld as signer; presigned %lld in %lld runs (%lld dropped); refused %lld, dropped "
+	       "frames %lld\n",
+	       num(peer, "signed_as_aggregator"), num(peer, "signed_as_signer"), num(peer, "presigned"), num(peer, "runs_done"),
+	       num(peer, "runs_dropped"), num(peer, "refused"), num(peer, "dropped_frames"));
 	if (num(peer, "convictions") || num(peer, "disputes"))
 		printf("  CONVICTIONS %lld, disputes %lld: see the log\n", num(peer, "convictions"), num(peer, "disputes"));
 }
@@ -123,32 +132,38 @@ static void show_frontend(const json_t *fe)
 	char a[160], b[32], c[32];
 	size_t i;
 
-	printf("\nfrontend %lld\n  %-4s %-20s %-15s %-12s %-12s %-8s %s\n", num(fe, "id"), "id", "name", "state", "round trip", "signature", "ready", "score");
+	printf("\nfrontend %lld\n  %-4s %-20s %-15s %-12s %-12s %-8s %s\n", num(fe, "id"), "id", "name", "state", "round trip",
+	       "signature", "ready", "score");
 	for (i = 0; i < json_array_size(peers); i++) {
 		const json_t *p = json_array_get(peers, i);
 
-		printf("  %-4lld %-20s %-15s %-12s %-12s %-8lld %lld\n", num(p, "id"), str(p, "name"), link_state(p), latency(num(p, "rtt_us"), b, sizeof(b)),
-		       latency(num(p, "reply_us"), c, sizeof(c)), num(p, "ready"), num(p, "score"));
+		printf("  %-4lld %-20s %-15s %-12s %-12s %-8lld %lld\n", num(p, "id"), str(p, "name"), link_state(p),
+		       latency(num(p, "rtt_us"), b, sizeof(b)), latency(num(p, "reply_us"), c, sizeof(c)), num(p, "ready"),
+		       num(p, "score"));
 	}
 	for (i = 0; i < json_array_size(keys); i++) {
 		const json_t *k = json_array_get(keys, i);
 
-		printf("  key %s (%s, %lld of %s)\n", str(k, "name"), str(k, "curve"), num(k, "threshold"), set(json_object_get(k, "members"), a, sizeof(a)));
+		printf("  key %s (%s, %lld of %s)\n", str(k, "name"), str(k, "curve"), num(k, "threshold"),
+		       set(json_object_get(k, "members"), a, sizeof(a)));
 	}
-	printf("  requests %lld, signatures %lld, failed %lld, hedged %lld, bad replies %lld, in flight %lld\n", num(fe, "requests"), num(fe, "signatures"),
-	       num(fe, "failed"), num(fe, "hedged"), num(fe, "bad_replies"), num(fe, "in_flight"));
+	printf("  requests %lld, signatures %lld, failed %lld, hedged %lld, bad replies %lld, in flight %lld\n",
+	       num(fe, "requests"), num(fe, "signatures"), num(fe, "failed"), num(fe, "hedged"), num(fe, "bad_replies"),
+	       num(fe, "in_flight"));
 }
 
 static void show(const json_t *s)
 {
 	const json_t *rates = json_object_get(s, "rates"), *io = json_object_get(s, "io"), *mem = json_object_get(s, "memory");
 
-	printf("%s: keymesh %s, up %lld s, roster %.8s\n", str(s, "name"), str(s, "version"), num(s, "uptime_s"), str(s, "roster"));
-	printf("last %lld s: %.1f signatures/s, %.1f presignatures/s\n", num(rates, "over_s"), json_number_value(json_object_get(rates, "signatures")),
+	printf("%s: keymesh %s, up %lld s, roster %.8s\n", str(s, "name"), str(s, "version"), num(s, "uptime_s"),
+	       str(s, "roster"));
+	printf("last %lld s: %.1f signatures/s, %.1f presignatures/s\n", num(rates, "over_s"),
+	       json_number_value(json_object_get(rates, "signatures")),
 	       json_number_value(json_object_get(rates, "presignatures")));
-	printf("secrets in memory: %lld KB, %s; refused connections %lld, failed handshakes %lld, local clients %lld\n", num(mem, "secret_bytes") / 1024,
-	       yes(mem, "locked") ? "locked" : "NOT LOCKED (raise the limit of locked memory)", num(io, "connections_refused"), num(io, "handshakes_failed"),
-	       num(io, "clients"));
+	printf("secrets in memory: %lld KB, %s; refused connections %lld, failed handshakes %lld, local clients %lld\n",
+	       num(mem, "secret_bytes") / 1024, yes(mem, "locked") ? "locked" : "NOT LOCKED (raise the limit of locked memory)",
+	       num(io, "connections_refused"), num(io, "handshakes_failed"), num(io, "clients"));
 	if (json_object_get(s, "peer"))
 		show_peer(json_object_get(s, "peer"));
 	if (json_object_get(s, "frontend"))
@@ -189,7 +204,7 @@ static int once(struct kmd_cli *c, const struct options *o)
 
 int kmd_cmd_status(int argc, char **argv)
 {
-	struct options o = { NULL, 0, 0 };
+	struct options o = {NULL, 0, 0};
 	struct kmd_cli c;
 	int err, status = parse(&o, argc, argv);
 

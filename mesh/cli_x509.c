@@ -1,8 +1,9 @@
 /* cli_x509.c: keymesh csr and selfsign.
  *
- * The mesh signs only bytes that it can read, so the whole to-be-signed part is needed and not its hash, which is all that a GnuTLS
- * callback gets for ECDSA. So: GnuTLS writes the request or certificate with the mesh's public key and a signature by a throwaway
- * key of the same kind; the mesh signs the to-be-signed part of that; the outer SEQUENCE is put together anew and checked. */
+ * The mesh signs only bytes that it can read, so the whole to-be-signed part is needed and not its hash, which is all that a
+ * GnuTLS callback gets for ECDSA. So: GnuTLS writes the request or certificate with the mesh's public key and a signature by a
+ * throwaway key of the same kind; the mesh signs the to-be-signed part of that; the outer SEQUENCE is put together anew and
+ * checked. */
 #include "config.h"
 #include "mesh/cli.h"
 
@@ -28,8 +29,11 @@ struct request {
 static int parse(struct request *r, int argc, char **argv, int days_allowed)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' }, { "output", required_argument, NULL, 'o' }, { "dns", required_argument, NULL, 'n' },
-		{ "days", required_argument, NULL, 'd' },   { NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, 's'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"dns", required_argument, NULL, 'n'},
+	    {"days", required_argument, NULL, 'd'},
+	    {NULL, 0, NULL, 0},
 	};
 	int opt;
 
@@ -62,7 +66,7 @@ static int import_public(gnutls_pubkey_t *pub, const struct km_rpc_key_info *inf
 {
 	unsigned size = (unsigned)km_rpc_scalar_size(info->curve);
 	uint8_t point[KM_RPC_POINT_MAX];
-	gnutls_datum_t x = { point + 1, size }, y = { point + 1 + size, size };
+	gnutls_datum_t x = {point + 1, size}, y = {point + 1 + size, size};
 	int ret;
 
 	memcpy(point, info->point, info->point_len);
@@ -110,12 +114,12 @@ static int split(const gnutls_datum_t *der, gnutls_datum_t *tbs, gnutls_datum_t 
 	err = der_header(der->data + at, der->size - at, &head, &len);
 	if (err)
 		return err;
-	*tbs = (gnutls_datum_t){ der->data + at, (unsigned)(head + len) };
+	*tbs = (gnutls_datum_t){der->data + at, (unsigned)(head + len)};
 	at += head + len;
 	err = der_header(der->data + at, der->size - at, &head, &len);
 	if (err)
 		return err;
-	*alg = (gnutls_datum_t){ der->data + at, (unsigned)(head + len) };
+	*alg = (gnutls_datum_t){der->data + at, (unsigned)(head + len)};
 	return KM_OK;
 }
 
@@ -138,7 +142,8 @@ static int join(struct km_buf *out, const gnutls_datum_t *tbs, const gnutls_datu
 }
 
 /* Has the mesh sign the TBS of `draft` and appends the finished object to out, verified under pub. */
-static int mesh_sign(struct kmd_cli *c, const struct km_rpc_key_info *info, unsigned context, gnutls_pubkey_t pub, const gnutls_datum_t *draft, struct km_buf *out)
+static int mesh_sign(struct kmd_cli *c, const struct km_rpc_key_info *info, unsigned context, gnutls_pubkey_t pub,
+		     const gnutls_datum_t *draft, struct km_buf *out)
 {
 	struct km_rpc_signature rs;
 	gnutls_datum_t tbs, alg, sig;
@@ -151,9 +156,10 @@ static int mesh_sign(struct kmd_cli *c, const struct km_rpc_key_info *info, unsi
 	err = kmd_cli_sign(c, info->key_id, context, tbs.data, tbs.size, &rs);
 	if (!err)
 		err = km_der_put_signature(&b, rs.r, rs.s, rs.size);
-	sig = (gnutls_datum_t){ b.data, (unsigned)b.len };
+	sig = (gnutls_datum_t){b.data, (unsigned)b.len};
 	if (!err && gnutls_pubkey_verify_data2(pub, GNUTLS_SIGN_ECDSA_SHA256, 0, &tbs, &sig) < 0)
-		err = kmd_fail(&c->fail, KM_E_UNVERIFIED, "the mesh's signature does not verify under the key's public point; nothing was written");
+		err = kmd_fail(&c->fail, KM_E_UNVERIFIED,
+			       "the mesh's signature does not verify under the key's public point; nothing was written");
 	if (!err)
 		err = join(out, &tbs, &alg, &b);
 	km_buf_clear(&b);
@@ -201,7 +207,8 @@ static int fill_cert(gnutls_x509_crt_t crt, const struct request *r, gnutls_pubk
 	if (ret >= 0)
 		ret = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, r->dns[0], (unsigned)strlen(r->dns[0]));
 	if (ret >= 0)
-		ret = gnutls_x509_crt_set_issuer_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, r->dns[0], (unsigned)strlen(r->dns[0]));
+		ret = gnutls_x509_crt_set_issuer_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, r->dns[0],
+							   (unsigned)strlen(r->dns[0]));
 	/* An hour back: clocks of clients are not all right. */
 	if (ret >= 0)
 		ret = gnutls_x509_crt_set_activation_time(crt, now - 3600);
@@ -272,7 +279,7 @@ static int make(struct kmd_cli *c, const struct request *r, unsigned context, st
 {
 	gnutls_pubkey_t pub = NULL;
 	gnutls_privkey_t throwaway = NULL;
-	gnutls_datum_t draft = { NULL, 0 }, der;
+	gnutls_datum_t draft = {NULL, 0}, der;
 	struct km_rpc_key_info info;
 	int ret, err = kmd_cli_key(c, r->key, &info);
 
@@ -289,9 +296,10 @@ static int make(struct kmd_cli *c, const struct request *r, unsigned context, st
 		err = kmd_fail(&c->fail, KM_E_STATE, "GnuTLS: %s", gnutls_strerror(ret));
 	if (!err)
 		err = mesh_sign(c, &info, context, pub, &draft, out);
-	der = (gnutls_datum_t){ out->data, (unsigned)out->len };
+	der = (gnutls_datum_t){out->data, (unsigned)out->len};
 	if (!err && (ret = context == KM_CTX_CSR ? check_csr(&der) : check_cert(&der)) < 0)
-		err = kmd_fail(&c->fail, KM_E_UNVERIFIED, "the result does not verify, nothing was written: %s", gnutls_strerror(ret));
+		err = kmd_fail(&c->fail, KM_E_UNVERIFIED, "the result does not verify, nothing was written: %s",
+			       gnutls_strerror(ret));
 	gnutls_free(draft.data);
 	gnutls_privkey_deinit(throwaway);
 	gnutls_pubkey_deinit(pub);
@@ -300,7 +308,7 @@ static int make(struct kmd_cli *c, const struct request *r, unsigned context, st
 
 static int run(const struct request *r, unsigned context, const char *label)
 {
-	gnutls_datum_t der, pem = { NULL, 0 };
+	gnutls_datum_t der, pem = {NULL, 0};
 	struct kmd_cli c;
 	struct km_buf out;
 	int status, err;
@@ -309,7 +317,7 @@ static int run(const struct request *r, unsigned context, const char *label)
 	err = kmd_cli_open(&c, r->socket);
 	if (!err)
 		err = make(&c, r, context, &out);
-	der = (gnutls_datum_t){ out.data, (unsigned)out.len };
+	der = (gnutls_datum_t){out.data, (unsigned)out.len};
 	if (!err && gnutls_pem_base64_encode2(label, &der, &pem) < 0)
 		err = KM_E_NOMEM;
 	if (err)
@@ -324,7 +332,7 @@ static int run(const struct request *r, unsigned context, const char *label)
 
 int kmd_cmd_csr(int argc, char **argv)
 {
-	struct request r = { .days = 0 };
+	struct request r = {.days = 0};
 	int status = parse(&r, argc, argv, 0);
 
 	return status ? status : run(&r, KM_CTX_CSR, "CERTIFICATE REQUEST");
@@ -332,7 +340,7 @@ int kmd_cmd_csr(int argc, char **argv)
 
 int kmd_cmd_selfsign(int argc, char **argv)
 {
-	struct request r = { .days = 90 };
+	struct request r = {.days = 90};
 	int status = parse(&r, argc, argv, 1);
 
 	return status ? status : run(&r, KM_CTX_X509_SELF, "CERTIFICATE");

@@ -26,7 +26,7 @@ uint64_t kmd_wall_ms(void)
 
 struct km_time kmd_now(void)
 {
-	struct km_time now = { .mono_us = kmd_mono_us(), .wall_ms = kmd_wall_ms() };
+	struct km_time now = {.mono_us = kmd_mono_us(), .wall_ms = kmd_wall_ms()};
 
 	return now;
 }

@@ -11,8 +11,8 @@ struct km_time kmd_now(void);
 
 /* Watches the differences between clocks that only a suspend, a restore or a clock step changes. */
 struct kmd_clock_watch {
-	int64_t suspended_us;  /* boottime - monotonic: grows by a suspend only */
-	int64_t offset_us;     /* realtime - boottime: jumps when a restored machine's clock is set right */
+	int64_t suspended_us; /* boottime - monotonic: grows by a suspend only */
+	int64_t offset_us;    /* realtime - boottime: jumps when a restored machine's clock is set right */
 	int started;
 };
 #define KMD_CLOCK_SUSPEND_US 1000000

@@ -26,7 +26,8 @@ int kmd_conf_error(const struct kmd_conf_at *at, const config_setting_t *s, cons
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return kmd_fail(at->f, KM_E_CONFIG, "%s:%u: %s", file ? file : at->file, (unsigned)config_setting_source_line(where), text);
+	return kmd_fail(at->f, KM_E_CONFIG, "%s:%u: %s", file ? file : at->file, (unsigned)config_setting_source_line(where),
+			text);
 }
 
 static const char *type_name(const config_setting_t *s)
@@ -64,7 +65,8 @@ static int read_int(const struct kmd_conf_at *at, const config_setting_t *s, con
 		return wrong_type(at, s, k, "a whole number");
 	v = config_setting_get_int64(s);
 	if (v < k->min || v > k->max)
-		return kmd_conf_error(at, s, NULL, "%s = %lld is out of bounds; write a number from %ld to %ld: %s", k->key, v, k->min, k->max, k->help);
+		return kmd_conf_error(at, s, NULL, "%s = %lld is out of bounds; write a number from %ld to %ld: %s", k->key, v,
+				      k->min, k->max, k->help);
 	*(unsigned *)((char *)obj + k->offset) = (unsigned)v;
 	return KM_OK;
 }
@@ -76,8 +78,10 @@ static int copy_string(const struct kmd_conf_at *at, const config_setting_t *s, 
 
 	if (n < (size_t)k->min || n > (size_t)k->max) {
 		if (k->min == k->max)
-			return kmd_conf_error(at, s, NULL, "%s has %zu characters instead of %ld; write %s", k->key, n, k->max, k->help);
-		return kmd_conf_error(at, s, NULL, "%s has %zu characters; write %ld to %ld: %s", k->key, n, k->min, k->max, k->help);
+			return kmd_conf_error(at, s, NULL, "%s has %zu characters instead of %ld; write %s", k->key, n, k->max,
+					      k->help);
+		return kmd_conf_error(at, s, NULL, "%s has %zu characters; write %ld to %ld: %s", k->key, n, k->min, k->max,
+				      k->help);
 	}
 	*out = strdup(v);
 	return *out ? KM_OK : kmd_fail(at->f, KM_E_NOMEM, "out of memory");
@@ -174,7 +178,8 @@ static int unknown_key(const struct kmd_conf_at *at, const config_setting_t *s, 
 	size_t i, n = 0;
 
 	if (near)
-		return kmd_conf_error(at, s, NULL, "unknown key %s%s%s; did you mean %s?", section, *section ? "." : "", key, near);
+		return kmd_conf_error(at, s, NULL, "unknown key %s%s%s; did you mean %s?", section, *section ? "." : "", key,
+				      near);
 	for (i = 0; i < kmd_schema_n; i++)
 		if (!strcmp(kmd_schema[i].section, section) && n < sizeof(all))
 			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", kmd_schema[i].key);
@@ -184,8 +189,9 @@ static int unknown_key(const struct kmd_conf_at *at, const config_setting_t *s, 
 static int fill_default(const struct kmd_conf_at *at, const config_setting_t *s, const struct kmd_schema *k, void *obj)
 {
 	if (k->flags & KMD_REQUIRED)
-		return kmd_conf_error(at, s, NULL, "%s%s%s is missing; write %s = %s: %s", k->section, *k->section ? "." : "", k->key, k->key,
-				      k->kind == KMD_KIND_INT	  ? "a number"
+		return kmd_conf_error(at, s, NULL, "%s%s%s is missing; write %s = %s: %s", k->section, *k->section ? "." : "",
+				      k->key, k->key,
+				      k->kind == KMD_KIND_INT	    ? "a number"
 				      : k->kind == KMD_KIND_STRING  ? "\"...\""
 				      : k->kind == KMD_KIND_STRINGS ? "[\"...\"]"
 				      : k->kind == KMD_KIND_GROUP   ? "{ ... }"
@@ -250,8 +256,9 @@ static int parse_file(struct kmd_config *c, config_t *lc, struct kmd_fail *f)
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - c->file + (slash == c->file)) : 1, slash ? c->file : ".");
 	config_set_include_dir(lc, dir);
 	if (access(c->file, R_OK))
-		return kmd_fail(f, errno == EACCES ? KM_E_RIGHTS : KM_E_NOTFOUND, "%s: cannot be read: %s; make one with keymesh init, or name another with --config",
-				c->file, strerror(errno));
+		return kmd_fail(f, errno == EACCES ? KM_E_RIGHTS : KM_E_NOTFOUND,
+				"%s: cannot be read: %s; make one with keymesh init, or name another with --config", c->file,
+				strerror(errno));
 	if (config_read_file(lc, c->file) == CONFIG_TRUE)
 		return KM_OK;
 	if (config_error_type(lc) == CONFIG_ERR_FILE_IO)
@@ -276,7 +283,7 @@ int kmd_config_load(struct kmd_config **out, const char *path, struct kmd_fail *
 		err = kmd_fail(f, KM_E_NOMEM, "out of memory");
 		goto out;
 	}
-	at = (struct kmd_conf_at){ .file = c->file, .lc = &lc, .f = f };
+	at = (struct kmd_conf_at){.file = c->file, .lc = &lc, .f = f};
 	err = parse_file(c, &lc, f);
 	if (!err)
 		err = read_object(&at, config_root_setting(&lc), "", c);

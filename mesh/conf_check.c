@@ -52,14 +52,18 @@ static int resolve_path(const struct kmd_conf_at *at, const char *file, char **p
 static int check_name(const struct kmd_conf_at *at, const config_setting_t *s, const char *name)
 {
 	if (!km_rpc_name_valid(name, strlen(name)))
-		return kmd_conf_error(at, s, "name", "name \"%s\" is not allowed; write 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", name);
+		return kmd_conf_error(
+		    at, s, "name", "name \"%s\" is not allowed; write 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit",
+		    name);
 	return KM_OK;
 }
 
 static int check_address(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *address)
 {
 	if (address && !kmd_address_valid(address))
-		return kmd_conf_error(at, s, key, "%s \"%s\" is no address; write host:port or [IPv6]:port with a port from 1 to 65535", key, address);
+		return kmd_conf_error(at, s, key,
+				      "%s \"%s\" is no address; write host:port or [IPv6]:port with a port from 1 to 65535", key,
+				      address);
 	return KM_OK;
 }
 
@@ -67,7 +71,8 @@ static int check_address(const struct kmd_conf_at *at, const config_setting_t *s
 
 static int check_roles(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
 {
-	const config_setting_t *id = config_setting_get_member(root, "identity"), *listen = config_setting_get_member(root, "listen");
+	const config_setting_t *id = config_setting_get_member(root, "identity"),
+			       *listen = config_setting_get_member(root, "listen");
 	unsigned i;
 
 	for (i = 0; i < c->roles.n; i++) {
@@ -76,24 +81,34 @@ static int check_roles(struct kmd_config *c, const struct kmd_conf_at *at, const
 		else if (!strcmp(c->roles.v[i], "frontend"))
 			c->is_frontend = 1;
 		else
-			return kmd_conf_error(at, root, "roles", "unknown role \"%s\"; write [\"peer\"], [\"frontend\"] or [\"peer\", \"frontend\"]",
+			return kmd_conf_error(at, root, "roles",
+					      "unknown role \"%s\"; write [\"peer\"], [\"frontend\"] or [\"peer\", \"frontend\"]",
 					      c->roles.v[i]);
 	}
 	if (!c->is_peer && !c->is_frontend)
-		return kmd_conf_error(at, root, "roles", "roles is empty; write [\"peer\"], [\"frontend\"] or [\"peer\", \"frontend\"]");
+		return kmd_conf_error(at, root, "roles",
+				      "roles is empty; write [\"peer\"], [\"frontend\"] or [\"peer\", \"frontend\"]");
 	if (c->is_peer && !c->peer_id)
-		return kmd_conf_error(at, id, NULL, "identity.peer_id is missing for role peer; write peer_id = this node's id in peers");
+		return kmd_conf_error(at, id, NULL,
+				      "identity.peer_id is missing for role peer; write peer_id = this node's id in peers");
 	if (c->is_frontend && !c->frontend_id)
-		return kmd_conf_error(at, id, NULL, "identity.frontend_id is missing for role frontend; write frontend_id = this node's id in frontends");
+		return kmd_conf_error(
+		    at, id, NULL,
+		    "identity.frontend_id is missing for role frontend; write frontend_id = this node's id in frontends");
 	if (c->is_peer && !c->state_dir)
-		return kmd_conf_error(at, root, NULL, "state_dir is missing; write state_dir = \"/var/lib/keymesh\": a peer keeps its shares there");
+		return kmd_conf_error(
+		    at, root, NULL,
+		    "state_dir is missing; write state_dir = \"/var/lib/keymesh\": a peer keeps its shares there");
 	if (c->is_peer && (!c->listen_peers || !c->listen_frontends))
-		return kmd_conf_error(at, listen, NULL, "listen.%s is missing; write %s = \"host:port\"", c->listen_peers ? "frontends" : "peers",
-				      c->listen_peers ? "frontends" : "peers");
+		return kmd_conf_error(at, listen, NULL, "listen.%s is missing; write %s = \"host:port\"",
+				      c->listen_peers ? "frontends" : "peers", c->listen_peers ? "frontends" : "peers");
 	if (c->is_peer && !c->seal_key_file == !c->seal_credential)
-		return kmd_conf_error(at, root, "seal", "a peer needs one of seal.key_file and seal.credential; write seal = { key_file = \"/etc/keymesh/seal.key\"; }");
+		return kmd_conf_error(at, root, "seal",
+				      "a peer needs one of seal.key_file and seal.credential; write seal = { key_file = "
+				      "\"/etc/keymesh/seal.key\"; }");
 	if (c->listen_peers && c->listen_frontends && !strcmp(c->listen_peers, c->listen_frontends))
-		return kmd_conf_error(at, listen, "frontends", "listen.peers and listen.frontends are the same; write another port for frontends");
+		return kmd_conf_error(at, listen, "frontends",
+				      "listen.peers and listen.frontends are the same; write another port for frontends");
 	return KM_OK;
 }
 
@@ -105,29 +120,34 @@ static int check_listen(const struct kmd_config *c, const struct kmd_conf_at *at
 	if (!err)
 		err = check_address(at, listen, "frontends", c->listen_frontends);
 	if (!err && strlen(c->listen_local) > 107)
-		err = kmd_conf_error(at, listen, "local", "the whole path %s has %zu characters; write one of at most 107, the limit of unix sockets",
+		err = kmd_conf_error(at, listen, "local",
+				     "the whole path %s has %zu characters; write one of at most 107, the limit of unix sockets",
 				     c->listen_local, strlen(c->listen_local));
 	return err;
 }
 
 /* ---- roster */
 
-static int check_hex_key(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *hex, uint8_t out[32])
+static int check_hex_key(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *hex,
+			 uint8_t out[32])
 {
 	if (kmd_hex_decode(out, 32, hex))
 		return kmd_conf_error(at, s, key, "%s is not 64 hex digits; copy it from the line that keymesh init prints", key);
 	if (!strcmp(key, "identity") && km_ed25519_check_key(out))
-		return kmd_conf_error(at, s, key, "identity is no Ed25519 public key; copy it from the line that keymesh init prints");
+		return kmd_conf_error(at, s, key,
+				      "identity is no Ed25519 public key; copy it from the line that keymesh init prints");
 	return KM_OK;
 }
 
-static int check_peer(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s, const struct kmd_conf_peer *p)
+static int check_peer(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s,
+		      const struct kmd_conf_peer *p)
 {
 	struct km_roster_peer *r = &c->settings.roster.peer[p->id];
 	int err;
 
 	if (r->id)
-		return kmd_conf_error(at, s, "id", "peer id %u is given to %s already; write a number that no other peer has", p->id, r->name);
+		return kmd_conf_error(at, s, "id", "peer id %u is given to %s already; write a number that no other peer has",
+				      p->id, r->name);
 	err = check_name(at, s, p->name);
 	if (!err)
 		err = check_address(at, s, "address", p->address);
@@ -161,21 +181,24 @@ static int check_roster(struct kmd_config *c, const struct kmd_conf_at *at, cons
 			return err;
 		for (j = 0; j < i; j++) {
 			const struct kmd_conf_peer *q = &c->peers[j];
-			const char *key = !strcmp(p->name, q->name)		  ? "name"
-					  : !strcasecmp(p->identity, q->identity) ? "identity"
-					  : !strcasecmp(p->channel, q->channel)	  ? "channel"
-					  : !strcmp(p->address, q->address)	  ? "address"
+			const char *key = !strcmp(p->name, q->name)			      ? "name"
+					  : !strcasecmp(p->identity, q->identity)	      ? "identity"
+					  : !strcasecmp(p->channel, q->channel)		      ? "channel"
+					  : !strcmp(p->address, q->address)		      ? "address"
 					  : !strcmp(p->frontend_address, q->frontend_address) ? "frontend_address"
-										      : NULL;
+											      : NULL;
 
 			if (key)
-				return kmd_conf_error(at, s, key, "peers %u and %u have the same %s; every peer has its own, copy its line from keymesh init", q->id,
-						      p->id, key);
+				return kmd_conf_error(
+				    at, s, key,
+				    "peers %u and %u have the same %s; every peer has its own, copy its line from keymesh init",
+				    q->id, p->id, key);
 		}
 	}
 	if (c->is_peer && !c->settings.roster.peer[c->peer_id].id)
 		return kmd_conf_error(at, config_setting_get_member(root, "identity"), "peer_id",
-				      "peer_id %u is not in peers; add this node's line, or write the id it has there", c->peer_id);
+				      "peer_id %u is not in peers; add this node's line, or write the id it has there",
+				      c->peer_id);
 	err = km_roster_finish(&c->settings.roster);
 	if (err)
 		return kmd_conf_error(at, list, NULL, "the roster is not usable: %s", km_strerror(err));
@@ -202,10 +225,14 @@ static int check_frontends(struct kmd_config *c, const struct kmd_conf_at *at, c
 			return err;
 		for (j = 0; j < i; j++) {
 			const struct kmd_conf_frontend *g = &c->frontends[j];
-			const char *key = f->id == g->id ? "id" : !strcmp(f->name, g->name) ? "name" : !strcasecmp(f->channel, g->channel) ? "channel" : NULL;
+			const char *key = f->id == g->id			? "id"
+					  : !strcmp(f->name, g->name)		? "name"
+					  : !strcasecmp(f->channel, g->channel) ? "channel"
+										: NULL;
 
 			if (key)
-				return kmd_conf_error(at, s, key, "frontends %s and %s have the same %s; write one of its own", g->name, f->name, key);
+				return kmd_conf_error(at, s, key, "frontends %s and %s have the same %s; write one of its own",
+						      g->name, f->name, key);
 		}
 		e->id = (uint16_t)f->id;
 		snprintf(e->name, sizeof(e->name), "%s", f->name);
@@ -214,7 +241,8 @@ static int check_frontends(struct kmd_config *c, const struct kmd_conf_at *at, c
 	c->settings.n_frontends = c->n_frontends;
 	if (c->is_frontend && !own)
 		return kmd_conf_error(at, config_setting_get_member(root, "identity"), "frontend_id",
-				      "frontend_id %u is not in frontends; add this node's line, or write the id it has there", c->frontend_id);
+				      "frontend_id %u is not in frontends; add this node's line, or write the id it has there",
+				      c->frontend_id);
 	return KM_OK;
 }
 
@@ -230,8 +258,8 @@ static unsigned curve_by_name(const char *name)
 	return 0;
 }
 
-static int check_key_lists(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s, const struct kmd_conf_key *k,
-			   struct km_key_policy *out)
+static int check_key_lists(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s,
+			   const struct kmd_conf_key *k, struct km_key_policy *out)
 {
 	unsigned i, j;
 
@@ -239,25 +267,30 @@ static int check_key_lists(struct kmd_config *c, const struct kmd_conf_at *at, c
 		unsigned ctx = km_context_by_name(k->contexts.v[i]);
 
 		if (!ctx || ctx == KM_CTX_CANARY)
-			return kmd_conf_error(at, s, "contexts", "unknown context \"%s\"; write some of tls13-server, tls12-server, csr, x509-self",
+			return kmd_conf_error(at, s, "contexts",
+					      "unknown context \"%s\"; write some of tls13-server, tls12-server, csr, x509-self",
 					      k->contexts.v[i]);
 		out->contexts |= km_context_bit(ctx);
 	}
 	if (!out->contexts)
-		return kmd_conf_error(at, s, "contexts", "contexts is empty: the key could sign nothing; write [\"tls13-server\", \"tls12-server\"]");
+		return kmd_conf_error(
+		    at, s, "contexts",
+		    "contexts is empty: the key could sign nothing; write [\"tls13-server\", \"tls12-server\"]");
 	for (i = 0; i < k->frontends.n; i++) {
 		for (j = 0; j < c->n_frontends; j++)
 			if (!strcmp(k->frontends.v[i], c->frontends[j].name))
 				break;
 		if (j == c->n_frontends)
-			return kmd_conf_error(at, s, "frontends", "\"%s\" is no name in the list frontends; add it there, or write a name from there",
+			return kmd_conf_error(at, s, "frontends",
+					      "\"%s\" is no name in the list frontends; add it there, or write a name from there",
 					      k->frontends.v[i]);
 		km_policy_allow_frontend(out, (uint16_t)c->frontends[j].id);
 	}
 	return KM_OK;
 }
 
-static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s, const struct kmd_conf_key *k, struct km_key_policy *out)
+static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s, const struct kmd_conf_key *k,
+		     struct km_key_policy *out)
 {
 	int err = check_name(at, s, k->name);
 	size_t n;
@@ -267,14 +300,16 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 	if (km_settings_key(&c->settings, k->name))
 		return kmd_conf_error(at, s, "name", "key \"%s\" is there twice; write each key once", k->name);
 	if (k->threshold > c->n_peers)
-		return kmd_conf_error(at, s, "threshold", "threshold %u is more than the %u peers there are; write a number from 2 to %u", k->threshold,
-				      c->n_peers, c->n_peers);
+		return kmd_conf_error(at, s, "threshold",
+				      "threshold %u is more than the %u peers there are; write a number from 2 to %u",
+				      k->threshold, c->n_peers, c->n_peers);
 	out->curve = (uint8_t)curve_by_name(k->curve);
 	if (!out->curve)
 		return kmd_conf_error(at, s, "curve", "unknown curve \"%s\"; write \"P-256\"", k->curve);
 	n = strlen(c->warnings);
 	if (2 * k->threshold - 1 > c->n_peers)
-		snprintf(c->warnings + n, sizeof(c->warnings) - n, "key %s: presigning needs 2*threshold-1 = %u peers in this version, there are %u\n", k->name,
+		snprintf(c->warnings + n, sizeof(c->warnings) - n,
+			 "key %s: presigning needs 2*threshold-1 = %u peers in this version, there are %u\n", k->name,
 			 2 * k->threshold - 1, c->n_peers);
 	snprintf(out->name, sizeof(out->name), "%s", k->name);
 	out->threshold = (uint8_t)k->threshold;
@@ -300,7 +335,8 @@ static int check_keys(struct kmd_config *c, const struct kmd_conf_at *at, const 
 
 /* ---- users and files */
 
-static int resolve_users(const struct kmd_conf_at *at, const config_setting_t *listen, const char *key, const struct kmd_strings *names, uid_t **out, unsigned *n)
+static int resolve_users(const struct kmd_conf_at *at, const config_setting_t *listen, const char *key,
+			 const struct kmd_strings *names, uid_t **out, unsigned *n)
 {
 	unsigned i;
 
@@ -316,7 +352,9 @@ static int resolve_users(const struct kmd_conf_at *at, const config_setting_t *l
 		if (!isdigit((unsigned char)name[0]) || *end) {
 			pw = getpwnam(name);
 			if (!pw)
-				return kmd_conf_error(at, listen, key, "user \"%s\" is not known on this machine; write a user's name or number", name);
+				return kmd_conf_error(at, listen, key,
+						      "user \"%s\" is not known on this machine; write a user's name or number",
+						      name);
 			uid = pw->pw_uid;
 		}
 		(*out)[(*n)++] = (uid_t)uid;
@@ -324,7 +362,8 @@ static int resolve_users(const struct kmd_conf_at *at, const config_setting_t *l
 	return KM_OK;
 }
 
-static int own_keys_match(const struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root, const struct kmd_identity *id)
+static int own_keys_match(const struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root,
+			  const struct kmd_identity *id)
 {
 	const config_setting_t *s = config_setting_get_member(root, "identity");
 	unsigned i;
@@ -333,19 +372,24 @@ static int own_keys_match(const struct kmd_config *c, const struct kmd_conf_at *
 		const struct km_roster_peer *p = &c->settings.roster.peer[c->peer_id];
 
 		if (memcmp(p->identity, id->sign.pub, 32) || memcmp(p->channel, id->channel_pub, 32))
-			return kmd_conf_error(at, s, "secret_file", "the keys in %s are not those of peer %u (%s) in peers; write the %s that keymesh init printed for it",
-					      c->secret_file, c->peer_id, p->name, memcmp(p->identity, id->sign.pub, 32) ? "identity" : "channel");
+			return kmd_conf_error(at, s, "secret_file",
+					      "the keys in %s are not those of peer %u (%s) in peers; write the %s that keymesh "
+					      "init printed for it",
+					      c->secret_file, c->peer_id, p->name,
+					      memcmp(p->identity, id->sign.pub, 32) ? "identity" : "channel");
 	}
 	for (i = 0; c->is_frontend && i < c->n_frontends; i++)
 		if (c->frontends[i].id == c->frontend_id && memcmp(c->settings.frontends[i].channel, id->channel_pub, 32))
-			return kmd_conf_error(at, s, "secret_file", "the channel key in %s is not that of frontend %u in frontends; write the channel that keymesh init printed for it",
+			return kmd_conf_error(at, s, "secret_file",
+					      "the channel key in %s is not that of frontend %u in frontends; write the channel "
+					      "that keymesh init printed for it",
 					      c->secret_file, c->frontend_id);
 	return KM_OK;
 }
 
 static int load_identity(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
 {
-	struct kmd_fail why = { "" };
+	struct kmd_fail why = {""};
 	struct kmd_identity id;
 	int err = kmd_identity_load(&id, c->secret_file, &why);
 
@@ -364,14 +408,16 @@ static int load_seal_key(struct kmd_config *c, const struct kmd_conf_at *at, con
 {
 	const char *creds = getenv("CREDENTIALS_DIRECTORY"), *key = c->seal_key_file ? "key_file" : "credential";
 	const config_setting_t *s = config_setting_get_member(root, "seal");
-	struct kmd_fail why = { "" };
+	struct kmd_fail why = {""};
 	char path[4096];
 	uint8_t *text;
 	size_t len;
 	int err;
 
 	if (c->seal_credential && (!creds || strchr(c->seal_credential, '/')))
-		return kmd_conf_error(at, s, key, "no systemd credential \"%s\" was given to this process; start it by a unit with LoadCredentialEncrypted=, or write key_file",
+		return kmd_conf_error(at, s, key,
+				      "no systemd credential \"%s\" was given to this process; start it by a unit with "
+				      "LoadCredentialEncrypted=, or write key_file",
 				      c->seal_credential);
 	if (c->seal_credential)
 		snprintf(path, sizeof(path), "%s/%s", creds, c->seal_credential);
@@ -429,7 +475,7 @@ static void fill_settings(struct kmd_config *c)
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 {
 	const config_setting_t *root = config_root_setting(at->lc);
-	char **paths[] = { &c->secret_file, &c->state_dir, &c->seal_key_file, &c->listen_local };
+	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->listen_local};
 	int err = KM_OK;
 	size_t i;
 
@@ -441,14 +487,17 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 	if (!err)
 		err = check_listen(c, at, root);
 	if (!err && !kmd_log_level_by_name(c->log_level))
-		err = kmd_conf_error(at, root, "log_level", "unknown log_level \"%s\"; write error, warn, notice, info or debug", c->log_level);
+		err = kmd_conf_error(at, root, "log_level", "unknown log_level \"%s\"; write error, warn, notice, info or debug",
+				     c->log_level);
 	if (!err && c->pool_low > c->pool_target)
-		err = kmd_conf_error(at, config_setting_get_member(root, "pool"), "low", "pool.low = %u is more than pool.target = %u; write a smaller number", c->pool_low,
+		err = kmd_conf_error(at, config_setting_get_member(root, "pool"), "low",
+				     "pool.low = %u is more than pool.target = %u; write a smaller number", c->pool_low,
 				     c->pool_target);
 	if (!err)
 		err = check_roster(c, at, root);
 	if (!err && c->dkg_min > c->n_peers)
-		err = kmd_conf_error(at, root, "dkg_min", "dkg_min = %u is more than the %u peers there are; write at most %u", c->dkg_min, c->n_peers, c->n_peers);
+		err = kmd_conf_error(at, root, "dkg_min", "dkg_min = %u is more than the %u peers there are; write at most %u",
+				     c->dkg_min, c->n_peers, c->n_peers);
 	if (!err)
 		err = check_frontends(c, at, root);
 	if (!err)

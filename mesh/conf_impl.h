@@ -6,14 +6,14 @@
 #include "mesh/conf.h"
 
 struct kmd_conf_at {
-	const char *file;  /* the main file: libconfig names only included ones */
+	const char *file; /* the main file: libconfig names only included ones */
 	config_t *lc;
 	struct kmd_fail *f;
 };
 
 /* f->text = "file:line: " and the sentence; the line is that of s, or of its child `key` if it has one. Returns KM_E_CONFIG. */
 int kmd_conf_error(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 /* Everything that goes beyond one value: roster, policies, own identity, users, files. */
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at) KM_MUST;
 

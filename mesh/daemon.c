@@ -20,7 +20,8 @@
 
 /* ---- effects */
 
-void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len, int secret)
+void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len,
+		     int secret)
 {
 	struct kmd_pending *p = calloc(1, sizeof(*p));
 
@@ -58,13 +59,13 @@ static void pending_free(struct kmd_pending *p)
 /* What a node sends to the other node of this very daemon needs no socket. */
 static void do_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
 {
-	struct km_event ev = { .kind = KM_EVENT_MESSAGE };
+	struct km_event ev = {.kind = KM_EVENT_MESSAGE};
 
 	if (side == KMD_SIDE_FRONTEND && d->peer && e->to.kind == KM_ADDR_PEER && e->to.id == d->config->peer_id) {
-		ev.from = (struct km_addr){ .kind = KM_ADDR_FRONTEND, .id = (uint16_t)d->config->frontend_id };
+		ev.from = (struct km_addr){.kind = KM_ADDR_FRONTEND, .id = (uint16_t)d->config->frontend_id};
 		kmd_daemon_post(d, KMD_SIDE_PEER, &ev, e->data, e->len, e->secret);
 	} else if (side == KMD_SIDE_PEER && d->frontend && e->to.kind == KM_ADDR_FRONTEND && e->to.id == d->config->frontend_id) {
-		ev.from = (struct km_addr){ .kind = KM_ADDR_PEER, .id = (uint16_t)d->config->peer_id };
+		ev.from = (struct km_addr){.kind = KM_ADDR_PEER, .id = (uint16_t)d->config->peer_id};
 		kmd_daemon_post(d, KMD_SIDE_FRONTEND, &ev, e->data, e->len, e->secret);
 	} else {
 		kmd_transport_send(d->transport, side, e->to, e->data, e->len, e->secret);
@@ -75,10 +76,11 @@ static void do_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *
 
 static void do_persist(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
-	struct km_event ev = { .kind = KM_EVENT_PERSISTED, .token = e->token };
+	struct km_event ev = {.kind = KM_EVENT_PERSISTED, .token = e->token};
 	struct kmd_fail f;
 
-	ev.err = d->store ? kmd_store_put(d->store, e->name, e->data, e->len, &f) : kmd_fail(&f, KM_E_IO, "there is no state_dir");
+	ev.err =
+	    d->store ? kmd_store_put(d->store, e->name, e->data, e->len, &f) : kmd_fail(&f, KM_E_IO, "there is no state_dir");
 	if (ev.err)
 		kmd_log(KM_LOG_ERROR, "%s could not be stored: %s", e->name, f.text);
 	kmd_daemon_post(d, side, &ev, NULL, 0, 0);
@@ -86,7 +88,7 @@ static void do_persist(struct kmd_daemon *d, enum kmd_side side, const struct km
 
 static void do_work(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
-	struct km_event ev = { .kind = KM_EVENT_WORKED, .token = e->token, .job = e->job };
+	struct km_event ev = {.kind = KM_EVENT_WORKED, .token = e->token, .job = e->job};
 
 	/* Only peers have jobs; so the token alone is enough on the way back. */
 	KM_ASSERT(side == KMD_SIDE_PEER);
@@ -99,8 +101,8 @@ static void do_work(struct kmd_daemon *d, enum kmd_side side, const struct km_ef
 /* u32 length, then the entry; written before anything that comes after it is carried out. */
 static void do_audit(struct kmd_daemon *d, const struct km_effect *e)
 {
-	uint8_t head[4] = { (uint8_t)(e->len >> 24), (uint8_t)(e->len >> 16), (uint8_t)(e->len >> 8), (uint8_t)e->len };
-	struct iovec v[2] = { { head, sizeof(head) }, { e->data, e->len } };
+	uint8_t head[4] = {(uint8_t)(e->len >> 24), (uint8_t)(e->len >> 16), (uint8_t)(e->len >> 8), (uint8_t)e->len};
+	struct iovec v[2] = {{head, sizeof(head)}, {e->data, e->len}};
 
 	if (d->audit_fd < 0)
 		return;
@@ -152,8 +154,8 @@ void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *
 	else if (side == KMD_SIDE_FRONTEND && d->frontend)
 		err = km_frontend_step(d->frontend, ev, &d->fx);
 	if (err)
-		kmd_log_limited(KM_LOG_ERROR, "the %s could not take an event (kind %d): %s", side == KMD_SIDE_PEER ? "peer" : "frontend", (int)ev->kind,
-				km_strerror(err));
+		kmd_log_limited(KM_LOG_ERROR, "the %s could not take an event (kind %d): %s",
+				side == KMD_SIDE_PEER ? "peer" : "frontend", (int)ev->kind, km_strerror(err));
 	while ((e = km_effects_pop(&d->fx))) {
 		carry_out(d, side, e);
 		km_effects_recycle(&d->fx, e);
@@ -177,14 +179,14 @@ static void give_pending(struct kmd_daemon *d)
 
 static void on_message(void *ctx, enum kmd_side side, struct km_addr from, const uint8_t *data, size_t len)
 {
-	struct km_event ev = { .kind = KM_EVENT_MESSAGE, .from = from, .data = data, .len = len };
+	struct km_event ev = {.kind = KM_EVENT_MESSAGE, .from = from, .data = data, .len = len};
 
 	kmd_daemon_step(ctx, side, &ev);
 }
 
 static void on_channel(struct kmd_daemon *d, enum kmd_side side, struct km_addr from, enum km_event_kind kind)
 {
-	struct km_event ev = { .kind = kind, .from = from };
+	struct km_event ev = {.kind = kind, .from = from};
 
 	kmd_log(KM_LOG_INFO, "%s: channel to peer %u (%s) is %s", side == KMD_SIDE_PEER ? "peer" : "frontend", from.id,
 		d->config->settings.roster.peer[from.id].name, kind == KM_EVENT_UP ? "up" : "down");
@@ -201,7 +203,7 @@ static void on_down(void *ctx, enum kmd_side side, struct km_addr from)
 	on_channel(ctx, side, from, KM_EVENT_DOWN);
 }
 
-static const struct kmd_transport_ops transport_ops = { .message = on_message, .up = on_up, .down = on_down };
+static const struct kmd_transport_ops transport_ops = {.message = on_message, .up = on_up, .down = on_down};
 
 static void worker_ready(struct kmd_watch *w, uint32_t events)
 {
@@ -210,7 +212,7 @@ static void worker_ready(struct kmd_watch *w, uint32_t events)
 
 static void take_worked(struct kmd_daemon *d)
 {
-	struct km_event ev = { .kind = KM_EVENT_WORKED };
+	struct km_event ev = {.kind = KM_EVENT_WORKED};
 
 	d->worker_dirty = 0;
 	while ((ev.job = kmd_workers_take(d->workers, &ev.token))) {
@@ -245,7 +247,7 @@ static uint64_t node_deadline(const struct kmd_daemon *d, enum kmd_side side)
 
 static void tick(struct kmd_daemon *d, enum kmd_side side, uint64_t now_us)
 {
-	struct km_event ev = { .kind = KM_EVENT_TICK };
+	struct km_event ev = {.kind = KM_EVENT_TICK};
 
 	if (node_deadline(d, side) <= now_us)
 		kmd_daemon_step(d, side, &ev);
@@ -254,7 +256,7 @@ static void tick(struct kmd_daemon *d, enum kmd_side side, uint64_t now_us)
 static void check_clock(struct kmd_daemon *d)
 {
 	const char *what = kmd_clock_watch_now(&d->clock);
-	struct km_event ev = { .kind = KM_EVENT_ROLLBACK };
+	struct km_event ev = {.kind = KM_EVENT_ROLLBACK};
 	uint8_t fresh[KM_SEED_SIZE];
 
 	if (!what)
@@ -311,15 +313,15 @@ static uint64_t wait_us(const struct kmd_daemon *d, uint64_t now_us)
 
 void kmd_daemon_run(struct kmd_daemon *d)
 {
-	struct km_event start = { .kind = KM_EVENT_START };
-	struct km_event up = { .kind = KM_EVENT_UP, .from = { .kind = KM_ADDR_PEER, .id = (uint16_t)d->config->peer_id } };
+	struct km_event start = {.kind = KM_EVENT_START};
+	struct km_event up = {.kind = KM_EVENT_UP, .from = {.kind = KM_ADDR_PEER, .id = (uint16_t)d->config->peer_id}};
 
 	kmd_daemon_step(d, KMD_SIDE_PEER, &start);
 	kmd_daemon_step(d, KMD_SIDE_FRONTEND, &start);
 	if (d->peer)
 		kmd_daemon_step(d, KMD_SIDE_FRONTEND, &up);
-	kmd_log(KM_LOG_NOTICE, "started as %s%s%s %s, version %s", d->peer ? "peer" : "", d->peer && d->frontend ? " and " : "", d->frontend ? "frontend" : "",
-		d->config->self_name, PACKAGE_VERSION);
+	kmd_log(KM_LOG_NOTICE, "started as %s%s%s %s, version %s", d->peer ? "peer" : "", d->peer && d->frontend ? " and " : "",
+		d->frontend ? "frontend" : "", d->config->self_name, PACKAGE_VERSION);
 	kmd_notify("READY=1\nSTATUS=serving");
 	while (!d->stopping) {
 		uint64_t now_us = kmd_mono_us();
@@ -346,7 +348,9 @@ static int load_file(void *ctx, const char *name, const uint8_t *data, size_t le
 {
 	int err = km_peer_load(ctx, name, data, len);
 
-	return err ? kmd_fail(f, err, "stored file %s does not fit this peer: %s; is state_dir that of another node?", name, km_strerror(err)) : KM_OK;
+	return err ? kmd_fail(f, err, "stored file %s does not fit this peer: %s; is state_dir that of another node?", name,
+			      km_strerror(err))
+		   : KM_OK;
 }
 
 static int make_nodes(struct kmd_daemon *d, struct kmd_fail *f)
@@ -384,12 +388,13 @@ static int watch_all(struct kmd_daemon *d, struct kmd_fail *f)
 	sigaddset(&d->signals, SIGINT);
 	sigaddset(&d->signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &d->signals, NULL);
-	d->signal_watch = (struct kmd_watch){ .fd = signalfd(-1, &d->signals, SFD_CLOEXEC | SFD_NONBLOCK), .ready = signal_ready, .ctx = d };
+	d->signal_watch =
+	    (struct kmd_watch){.fd = signalfd(-1, &d->signals, SFD_CLOEXEC | SFD_NONBLOCK), .ready = signal_ready, .ctx = d};
 	if (d->signal_watch.fd < 0 || kmd_loop_add(d->loop, &d->signal_watch, EPOLLIN))
 		return kmd_fail(f, KM_E_IO, "signals cannot be watched: %s", strerror(errno));
 	if (!d->workers)
 		return KM_OK;
-	d->worker_watch = (struct kmd_watch){ .fd = kmd_workers_fd(d->workers), .ready = worker_ready, .ctx = d };
+	d->worker_watch = (struct kmd_watch){.fd = kmd_workers_fd(d->workers), .ready = worker_ready, .ctx = d};
 	d->worker_dirty = 1;
 	return kmd_loop_add(d->loop, &d->worker_watch, EPOLLIN) ? kmd_fail(f, KM_E_IO, "workers cannot be watched") : KM_OK;
 }
@@ -397,7 +402,11 @@ static int watch_all(struct kmd_daemon *d, struct kmd_fail *f)
 static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 {
 	const struct kmd_config *c = d->config;
-	struct kmd_local_params local = { .path = c->listen_local, .abstract = c->listen_abstract, .max_clients = c->max_clients, .ops = &kmd_request_ops, .ctx = d };
+	struct kmd_local_params local = {.path = c->listen_local,
+					 .abstract = c->listen_abstract,
+					 .max_clients = c->max_clients,
+					 .ops = &kmd_request_ops,
+					 .ctx = d};
 	int err = KM_OK;
 
 	if (kmd_loop_new(&d->loop))
@@ -446,7 +455,7 @@ int kmd_daemon_new(struct kmd_daemon **out, struct kmd_config *c, struct kmd_fai
 /* WHY in this order: no new requests, then no running job, then the nodes wipe; then nothing is left that could use a secret. */
 void kmd_daemon_free(struct kmd_daemon *d)
 {
-	struct km_event worked = { .kind = KM_EVENT_WORKED }, stop = { .kind = KM_EVENT_STOP };
+	struct km_event worked = {.kind = KM_EVENT_WORKED}, stop = {.kind = KM_EVENT_STOP};
 	struct kmd_pending *p;
 
 	if (!d)

@@ -15,14 +15,14 @@
 #include "node/peer.h"
 #include "node/step.h"
 
-#define KMD_MAX_REQUESTS 4096          /* of all local clients together */
-#define KMD_MAX_CLIENT_REQUESTS 256    /* of one */
+#define KMD_MAX_REQUESTS 4096	    /* of all local clients together */
+#define KMD_MAX_CLIENT_REQUESTS 256 /* of one */
 #define KMD_RATE_SECONDS 10
 
 /* A local client's request on its way. */
 struct kmd_request {
-	struct kmd_client *client;     /* NULL: free */
-	enum kmd_side side;            /* the node that has it */
+	struct kmd_client *client; /* NULL: free */
+	enum kmd_side side;	   /* the node that has it */
 	uint32_t seq, generation;
 	unsigned next_free;
 };
@@ -47,7 +47,7 @@ struct kmd_daemon {
 	struct kmd_local *local;
 	struct kmd_workers *workers;
 	struct kmd_store *store;
-	struct km_peer *peer;          /* NULL without the role */
+	struct km_peer *peer; /* NULL without the role */
 	struct km_frontend *frontend;
 	struct km_effects fx;
 	struct kmd_pending *pending, **pending_tail;
@@ -60,7 +60,7 @@ struct kmd_daemon {
 	struct kmd_request requests[KMD_MAX_REQUESTS];
 	unsigned free_request, n_requests;
 	uint64_t started_us, next_second_us, watchdog_us, next_watchdog_us, rollbacks;
-	uint64_t n_sign, n_signed, n_failed;            /* local requests to sign */
+	uint64_t n_sign, n_signed, n_failed;		 /* local requests to sign */
 	struct kmd_sample samples[KMD_RATE_SECONDS + 1]; /* one a second, ring */
 	unsigned n_samples;
 };
@@ -76,7 +76,8 @@ void kmd_daemon_free(struct kmd_daemon *d);
 /* Gives a node an event and carries out what comes of it. Not from within an effect: then kmd_daemon_post. */
 void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *ev);
 /* The same later, with a copy of data. */
-void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len, int secret);
+void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len,
+		     int secret);
 
 extern const struct kmd_local_ops kmd_request_ops;
 void kmd_request_init(struct kmd_daemon *d);

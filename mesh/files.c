@@ -75,12 +75,15 @@ static int check_stat(const char *path, const struct stat *st, unsigned flags, s
 	if (!S_ISREG(st->st_mode))
 		return kmd_fail(f, KM_E_IO, "%s is not a regular file", path);
 	if ((flags & KMD_FILE_PRIVATE) && (st->st_mode & 077))
-		return kmd_fail(f, KM_E_RIGHTS, "%s holds a secret and its mode is %04o: others may get at it; chmod 600 %s, and make a new secret if they did",
+		return kmd_fail(f, KM_E_RIGHTS,
+				"%s holds a secret and its mode is %04o: others may get at it; chmod 600 %s, and make a new "
+				"secret if they did",
 				path, (unsigned)(st->st_mode & 07777), path);
 	if (st->st_size < 1)
 		return kmd_fail(f, KM_E_TRUNCATED, "%s is empty", path);
 	if ((uint64_t)st->st_size > max)
-		return kmd_fail(f, KM_E_LIMIT, "%s has %lld bytes, more than the %zu that make sense here", path, (long long)st->st_size, max);
+		return kmd_fail(f, KM_E_LIMIT, "%s has %lld bytes, more than the %zu that make sense here", path,
+				(long long)st->st_size, max);
 	return KM_OK;
 }
 
@@ -107,7 +110,8 @@ int kmd_file_read(const char *path, unsigned flags, size_t max, uint8_t **out, s
 		goto out;
 	data = km_secret_alloc((size_t)st.st_size + 1);
 	if (!data) {
-		err = kmd_fail(f, KM_E_NOMEM, "%s: no memory for its %lld bytes (is the limit of locked memory too low? see ulimit -l)", path,
+		err = kmd_fail(f, KM_E_NOMEM,
+			       "%s: no memory for its %lld bytes (is the limit of locked memory too low? see ulimit -l)", path,
 			       (long long)st.st_size);
 		goto out;
 	}
@@ -191,15 +195,16 @@ int kmd_dir_open(const char *path, struct kmd_fail *f)
 	int fd, err;
 
 	if (mkdir(path, 0700) && errno != EEXIST)
-		return kmd_fail(f, KM_E_IO, "%s cannot be made: %s; make it for the user of keymeshd (mode 0700)", path, strerror(errno));
+		return kmd_fail(f, KM_E_IO, "%s cannot be made: %s; make it for the user of keymeshd (mode 0700)", path,
+				strerror(errno));
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return kmd_fail(f, KM_E_IO, "%s cannot be opened: %s", path, strerror(errno));
 	if (fstat(fd, &st))
 		err = kmd_fail(f, KM_E_IO, "%s: %s", path, strerror(errno));
 	else if (st.st_mode & 077)
-		err = kmd_fail(f, KM_E_RIGHTS, "%s has mode %04o: it keeps the key shares, nobody else may look in; chmod 700 %s", path,
-			       (unsigned)(st.st_mode & 07777), path);
+		err = kmd_fail(f, KM_E_RIGHTS, "%s has mode %04o: it keeps the key shares, nobody else may look in; chmod 700 %s",
+			       path, (unsigned)(st.st_mode & 07777), path);
 	else
 		return fd;
 	close(fd);

@@ -7,14 +7,14 @@
 #include "mesh/fail.h"
 
 enum kmd_file_flags {
-	KMD_FILE_PRIVATE = 1,  /* refuse when group or others may read or write it */
+	KMD_FILE_PRIVATE = 1, /* refuse when group or others may read or write it */
 };
 
-/* The whole of a regular file of 1..max bytes into the secret arena, a zero byte after it. KM_E_NOTFOUND, KM_E_RIGHTS, KM_E_LIMIT,
- * KM_E_IO, KM_E_NOMEM. Owns: caller, km_secret_free. */
+/* The whole of a regular file of 1..max bytes into the secret arena, a zero byte after it. KM_E_NOTFOUND, KM_E_RIGHTS,
+ * KM_E_LIMIT, KM_E_IO, KM_E_NOMEM. Owns: caller, km_secret_free. */
 int kmd_file_read(const char *path, unsigned flags, size_t max, uint8_t **out, size_t *len, struct kmd_fail *f) KM_MUST;
-/* Writes a file of mode 0600 so that after a crash either the old or the new one is there: temporary name, fsync, rename, fsync of the
- * directory. dirfd is the open directory, name has no slash. */
+/* Writes a file of mode 0600 so that after a crash either the old or the new one is there: temporary name, fsync, rename, fsync
+ * of the directory. dirfd is the open directory, name has no slash. */
 int kmd_file_replace(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f) KM_MUST;
 /* Creates path with mode and data; KM_E_EXISTS if there is one. */
 int kmd_file_create(const char *path, unsigned mode, const void *data, size_t len, struct kmd_fail *f) KM_MUST;

@@ -100,7 +100,7 @@ int kmd_identity_parse(struct kmd_identity *id, char *text, struct kmd_fail *f)
 
 int kmd_identity_load(struct kmd_identity *id, const char *path, struct kmd_fail *f)
 {
-	struct kmd_fail why = { "" };
+	struct kmd_fail why = {""};
 	uint8_t *text;
 	size_t len;
 	int err;
@@ -110,7 +110,8 @@ int kmd_identity_load(struct kmd_identity *id, const char *path, struct kmd_fail
 	if (err)
 		return err;
 	if (memchr(text, 0, len))
-		err = kmd_fail(f, KM_E_ENCODING, "%s is no keymesh identity: it has a zero byte; make one with keymesh init", path);
+		err =
+		    kmd_fail(f, KM_E_ENCODING, "%s is no keymesh identity: it has a zero byte; make one with keymesh init", path);
 	else if ((err = kmd_identity_parse(id, (char *)text, &why)))
 		kmd_fail(f, err, "%s is no keymesh identity: %s; make one with keymesh init", path, why.text);
 	km_secret_free(text);

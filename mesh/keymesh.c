@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct kmd_command commands[] = {
 	{ "init", kmd_cmd_init, "make a node's secret file, sealing key and configuration",
 	  "keymesh init --dir DIR --name NAME [--peer-id N] [--frontend-id N] [--address HOST:PORT]\n"
@@ -57,6 +58,7 @@ static const struct kmd_command commands[] = {
 	  "  --rate R       requests a second in all (default 200); 0: each client asks again as soon as it has its answer\n"
 	  "  --seconds S    how long (default 10)\n" },
 };
+/* clang-format on */
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void usage(FILE *out)
@@ -66,10 +68,12 @@ static void usage(FILE *out)
 	fputs("usage: keymesh COMMAND ...\n\n", out);
 	for (i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	fputs("\nkeymesh COMMAND --help says more about each. SOCKET is the unix socket of keymeshd, a path or @NAME; else $KEYMESH_SOCKET,\n"
+	fputs("\nkeymesh COMMAND --help says more about each. SOCKET is the unix socket of keymeshd, a path or @NAME; else "
+	      "$KEYMESH_SOCKET,\n"
 	      "else /run/keymesh/keymesh.sock.\n"
 	      "\n"
-	      "Exit status: 0 done; 1 refused or failed; 2 not now, may work later (no quorum, no presignature, deadline); 3 no keymeshd answers;\n"
+	      "Exit status: 0 done; 1 refused or failed; 2 not now, may work later (no quorum, no presignature, deadline); 3 no "
+	      "keymeshd answers;\n"
 	      "64 wrong usage.\n",
 	      out);
 }

@@ -60,7 +60,8 @@ static int run(struct kmd_config *c)
 		return EXIT_START;
 	}
 	if (!km_secret_locked())
-		kmd_log(KM_LOG_WARN, "memory for secrets is not locked: raise the limit (LimitMEMLOCK= of the unit, or ulimit -l)");
+		kmd_log(KM_LOG_WARN,
+			"memory for secrets is not locked: raise the limit (LimitMEMLOCK= of the unit, or ulimit -l)");
 	kmd_daemon_run(d);
 	kmd_daemon_free(d);
 	kmd_log(KM_LOG_NOTICE, "stopped");
@@ -70,8 +71,11 @@ static int run(struct kmd_config *c)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 },
+	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 't'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *path = DEFAULT_CONFIG;
 	struct kmd_config *c;
@@ -116,8 +120,8 @@ int main(int argc, char **argv)
 	kmd_log_init(c->self_name, (enum km_log_level)kmd_log_level_by_name(c->log_level));
 	log_warnings(c->warnings);
 	if (check)
-		printf("%s is good: %s%s%s %s of %u peers\n", path, c->is_peer ? "peer" : "", c->is_peer && c->is_frontend ? " and " : "",
-		       c->is_frontend ? "frontend" : "", c->self_name, c->n_peers);
+		printf("%s is good: %s%s%s %s of %u peers\n", path, c->is_peer ? "peer" : "",
+		       c->is_peer && c->is_frontend ? " and " : "", c->is_frontend ? "frontend" : "", c->self_name, c->n_peers);
 	status = check ? EXIT_SUCCESS : run(c);
 	kmd_config_free(c);
 	return status;

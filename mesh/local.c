@@ -28,7 +28,7 @@ struct kmd_client {
 	struct km_buf out;
 	size_t out_done;
 	unsigned in_flight;
-	int writing, doomed;    /* doomed: to be closed by the next sweep */
+	int writing, doomed; /* doomed: to be closed by the next sweep */
 	struct kmd_client *next, **prev;
 };
 
@@ -211,8 +211,8 @@ static void client_read(struct kmd_client *c)
 	err = client_frames(c);
 	if (err) {
 		c->local->stats.malformed++;
-		kmd_log_limited(KM_LOG_WARN, "a local client (process %d, user %u) sent what is no keymesh frame (%s); cut off", (int)c->cred.pid,
-				(unsigned)c->cred.uid, km_strerror(err));
+		kmd_log_limited(KM_LOG_WARN, "a local client (process %d, user %u) sent what is no keymesh frame (%s); cut off",
+				(int)c->cred.pid, (unsigned)c->cred.uid, km_strerror(err));
 		client_doom(c);
 	}
 }
@@ -239,7 +239,7 @@ static struct kmd_client *client_new(struct kmd_local *l, int fd, const struct u
 		return NULL;
 	c->local = l;
 	c->cred = *cred;
-	c->watch = (struct kmd_watch){ .fd = fd, .ready = client_ready, .ctx = c };
+	c->watch = (struct kmd_watch){.fd = fd, .ready = client_ready, .ctx = c};
 	km_buf_init(&c->out);
 	if (in_room(c, IN_START) || kmd_loop_add(l->loop, &c->watch, EPOLLIN)) {
 		free(c->in);
@@ -271,7 +271,7 @@ static void refuse(struct kmd_local *l, int fd, int err, const char *text)
 static void listen_ready(struct kmd_watch *w, uint32_t events)
 {
 	struct kmd_local *l = w->ctx;
-	struct ucred cred = { 0 };
+	struct ucred cred = {0};
 	socklen_t size = sizeof(cred);
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -283,10 +283,12 @@ static void listen_ready(struct kmd_watch *w, uint32_t events)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size)) {
 		refuse(l, fd, KM_E_RIGHTS, "keymeshd cannot tell who you are");
 	} else if (l->p.ops->admit(l->p.ctx, cred.uid)) {
-		kmd_log_limited(KM_LOG_WARN, "refused a local client: user %u (process %d) is not in listen.local_users", (unsigned)cred.uid, (int)cred.pid);
+		kmd_log_limited(KM_LOG_WARN, "refused a local client: user %u (process %d) is not in listen.local_users",
+				(unsigned)cred.uid, (int)cred.pid);
 		refuse(l, fd, KM_E_RIGHTS, "your user is not in listen.local_users of keymesh.conf");
 	} else if (l->stats.clients >= l->p.max_clients) {
-		kmd_log_limited(KM_LOG_WARN, "refused a local client: there are %u already (listen.max_clients)", l->stats.clients);
+		kmd_log_limited(KM_LOG_WARN, "refused a local client: there are %u already (listen.max_clients)",
+				l->stats.clients);
 		refuse(l, fd, KM_E_BUSY, "too many clients (listen.max_clients of keymesh.conf)");
 	} else if (!client_new(l, fd, &cred)) {
 		refuse(l, fd, KM_E_NOMEM, NULL);
@@ -304,26 +306,29 @@ static int clear_path(const char *path, const struct sockaddr_un *sa, socklen_t 
 	if (lstat(path, &st))
 		return KM_OK;
 	if (!S_ISSOCK(st.st_mode))
-		return kmd_fail(f, KM_E_EXISTS, "listen.local: %s exists and is no socket; remove it or write another path", path);
+		return kmd_fail(f, KM_E_EXISTS, "listen.local: %s exists and is no socket; remove it or write another path",
+				path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	alive = fd >= 0 && !connect(fd, (const struct sockaddr *)sa, len);
 	if (fd >= 0)
 		close(fd);
 	if (alive)
-		return kmd_fail(f, KM_E_BUSY, "listen.local: another keymeshd answers on %s; stop it first, or write another path", path);
-	return unlink(path) ? kmd_fail(f, KM_E_IO, "listen.local: the old socket %s cannot be removed: %s", path, strerror(errno)) : KM_OK;
+		return kmd_fail(f, KM_E_BUSY,
+				"listen.local: another keymeshd answers on %s; stop it first, or write another path", path);
+	return unlink(path) ? kmd_fail(f, KM_E_IO, "listen.local: the old socket %s cannot be removed: %s", path, strerror(errno))
+			    : KM_OK;
 }
 
 static int listen_on(struct kmd_local *l, const char *name, int abstract, struct kmd_watch *w, struct kmd_fail *f)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t n = strlen(name);
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 	int err;
 
 	if (n + 1 > sizeof(sa.sun_path))
-		return kmd_fail(f, KM_E_LIMIT, "listen.%s: %s is longer than the %zu characters of a unix socket", abstract ? "abstract" : "local", name,
-				sizeof(sa.sun_path) - 1);
+		return kmd_fail(f, KM_E_LIMIT, "listen.%s: %s is longer than the %zu characters of a unix socket",
+				abstract ? "abstract" : "local", name, sizeof(sa.sun_path) - 1);
 	memcpy(sa.sun_path + abstract, name, n);
 	err = abstract ? KM_OK : clear_path(name, &sa, len, f);
 	if (err)
@@ -332,7 +337,8 @@ static int listen_on(struct kmd_local *l, const char *name, int abstract, struct
 	w->ready = listen_ready;
 	w->ctx = l;
 	if (w->fd < 0 || bind(w->fd, (struct sockaddr *)&sa, len))
-		return kmd_fail(f, KM_E_IO, "listen.%s: %s cannot be bound: %s; does its directory exist, may this user write there?",
+		return kmd_fail(f, KM_E_IO,
+				"listen.%s: %s cannot be bound: %s; does its directory exist, may this user write there?",
 				abstract ? "abstract" : "local", name, strerror(errno));
 	if (!abstract)
 		l->path = strdup(name);
@@ -357,7 +363,7 @@ int kmd_local_open(struct kmd_local **out, const struct kmd_local_params *p, str
 		err = kmd_fail(f, KM_E_IO, "no pipe: %s", strerror(errno));
 		goto out;
 	}
-	l->sweep_watch = (struct kmd_watch){ .fd = l->sweep_pipe[0], .ready = sweep_ready, .ctx = l };
+	l->sweep_watch = (struct kmd_watch){.fd = l->sweep_pipe[0], .ready = sweep_ready, .ctx = l};
 	if (kmd_loop_add(loop, &l->sweep_watch, EPOLLIN))
 		err = kmd_fail(f, KM_E_IO, "no watch: %s", strerror(errno));
 	if (!err && p->path)

@@ -1,4 +1,5 @@
-/* local.h: unix stream sockets for TLS servers (through the plugin) and for keymesh: frames of rpc/rpc.h, many clients, bounded. */
+/* local.h: unix stream sockets for TLS servers (through the plugin) and for keymesh: frames of rpc/rpc.h, many clients, bounded.
+ */
 #ifndef KMD_LOCAL_H
 #define KMD_LOCAL_H
 
@@ -26,8 +27,8 @@ struct kmd_local_ops {
 };
 
 struct kmd_local_params {
-	const char *path;      /* NULL: none */
-	const char *abstract;  /* name without the zero byte before it; NULL: none */
+	const char *path;     /* NULL: none */
+	const char *abstract; /* name without the zero byte before it; NULL: none */
 	unsigned max_clients;
 	const struct kmd_local_ops *ops;
 	void *ctx;

@@ -18,7 +18,7 @@ static const struct {
 	const char *name;
 	enum km_log_level level;
 } levels[] = {
-	{ "error", KM_LOG_ERROR }, { "warn", KM_LOG_WARN }, { "notice", KM_LOG_NOTICE }, { "info", KM_LOG_INFO }, { "debug", KM_LOG_DEBUG },
+    {"error", KM_LOG_ERROR}, {"warn", KM_LOG_WARN}, {"notice", KM_LOG_NOTICE}, {"info", KM_LOG_INFO}, {"debug", KM_LOG_DEBUG},
 };
 #define N_LEVELS (sizeof(levels) / sizeof(levels[0]))
 
@@ -78,8 +78,8 @@ static size_t put_prefix(char *line, size_t size, enum km_log_level level)
 		n = snprintf(line, size, "<%d>", (int)level);
 	} else {
 		gmtime_r(&s, &tm);
-		n = snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ %s %-6s ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-			     tm.tm_min, tm.tm_sec, (unsigned)(wall % 1000), log_name, level_name(level));
+		n = snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ %s %-6s ", tm.tm_year + 1900, tm.tm_mon + 1,
+			     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(wall % 1000), log_name, level_name(level));
 	}
 	return n > 0 ? (size_t)n : 0;
 }

@@ -26,12 +26,12 @@ void kmd_log(enum km_log_level level, const char *fmt, ...) __attribute__((forma
 /* 1 when a line may be written now. */
 int kmd_log_bucket_take(struct kmd_log_bucket *b, uint64_t now_ms) KM_MUST;
 void kmd_log_from_bucket(struct kmd_log_bucket *b, enum km_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
-#define kmd_log_limited(level, ...)                                   \
-	do {                                                          \
-		static struct kmd_log_bucket bucket_;                 \
-		kmd_log_from_bucket(&bucket_, (level), __VA_ARGS__);  \
+#define kmd_log_limited(level, ...)                                                                                              \
+	do {                                                                                                                     \
+		static struct kmd_log_bucket bucket_;                                                                            \
+		kmd_log_from_bucket(&bucket_, (level), __VA_ARGS__);                                                             \
 	} while (0)
 
 #endif

@@ -11,7 +11,7 @@
 
 struct kmd_loop {
 	int fd;
-	struct epoll_event now[BATCH];  /* being called */
+	struct epoll_event now[BATCH]; /* being called */
 	int n;
 };
 
@@ -41,14 +41,14 @@ void kmd_loop_free(struct kmd_loop *l)
 
 int kmd_loop_add(struct kmd_loop *l, struct kmd_watch *w, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = w };
+	struct epoll_event ev = {.events = events, .data.ptr = w};
 
 	return epoll_ctl(l->fd, EPOLL_CTL_ADD, w->fd, &ev) ? KM_E_IO : KM_OK;
 }
 
 void kmd_loop_change(struct kmd_loop *l, struct kmd_watch *w, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = w };
+	struct epoll_event ev = {.events = events, .data.ptr = w};
 
 	KM_ASSERT(!epoll_ctl(l->fd, EPOLL_CTL_MOD, w->fd, &ev));
 }

@@ -103,10 +103,10 @@ static void send_error(struct kmd_client *c, uint32_t seq, int err, const char *
 
 static int encode_result(struct km_buf *b, const struct kmd_request *r, const struct km_effect *e)
 {
-	struct km_rpc_signature sig = { .size = e->result.scalar_size,
-					.quorum = e->result.quorum,
-					.aggregator = e->result.aggregator,
-					.time = e->result.time_ms };
+	struct km_rpc_signature sig = {.size = e->result.scalar_size,
+				       .quorum = e->result.quorum,
+				       .aggregator = e->result.aggregator,
+				       .time = e->result.time_ms};
 
 	if (e->kind == KM_EFFECT_PROGRESS)
 		return km_rpc_encode_progress(b, r->seq, e->text);
@@ -161,7 +161,7 @@ void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct k
 
 static int on_key(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
-	struct km_rpc_key_info info = { .curve = 0 };
+	struct km_rpc_key_info info = {.curve = 0};
 	const struct km_table *t = NULL;
 	struct km_point x;
 	struct km_rpc_key m;
@@ -185,7 +185,8 @@ static int on_key(struct kmd_daemon *d, struct kmd_client *c, const struct km_rp
 			t = km_frontend_key_by_point(d->frontend, &x, curve);
 	}
 	if (!t) {
-		send_error(c, f->seq, KM_E_NOTFOUND, "no such key is known here (yet); keymesh status shows the keys and which peers answer");
+		send_error(c, f->seq, KM_E_NOTFOUND,
+			   "no such key is known here (yet); keymesh status shows the keys and which peers answer");
 		return KM_OK;
 	}
 	memcpy(info.name, t->name, sizeof(info.name));
@@ -207,9 +208,10 @@ static int on_key(struct kmd_daemon *d, struct kmd_client *c, const struct km_rp
 	return KM_OK;
 }
 
-static void give_request(struct kmd_daemon *d, struct kmd_client *c, enum kmd_side side, uint32_t seq, const struct km_request *req)
+static void give_request(struct kmd_daemon *d, struct kmd_client *c, enum kmd_side side, uint32_t seq,
+			 const struct km_request *req)
 {
-	struct km_event ev = { .kind = KM_EVENT_REQUEST, .request = req };
+	struct km_event ev = {.kind = KM_EVENT_REQUEST, .request = req};
 	unsigned slot = slot_take(d, c, side, seq);
 
 	if (slot == NO_SLOT) {
@@ -222,7 +224,7 @@ static void give_request(struct kmd_daemon *d, struct kmd_client *c, enum kmd_si
 
 static int on_sign(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
-	struct km_request req = { .kind = KM_REQUEST_SIGN };
+	struct km_request req = {.kind = KM_REQUEST_SIGN};
 	struct km_rpc_sign m;
 	int err = km_rpc_decode_sign(f, &m);
 
@@ -245,7 +247,7 @@ static int on_sign(struct kmd_daemon *d, struct kmd_client *c, const struct km_r
 
 static int on_keygen(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
-	struct km_request req = { .kind = KM_REQUEST_KEYGEN };
+	struct km_request req = {.kind = KM_REQUEST_KEYGEN};
 	struct km_rpc_keygen m;
 	int err = km_rpc_decode_keygen(f, &m);
 
@@ -314,7 +316,7 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 static void on_closed(void *ctx, struct kmd_client *c)
 {
 	struct kmd_daemon *d = ctx;
-	struct km_event ev = { .kind = KM_EVENT_CANCEL };
+	struct km_event ev = {.kind = KM_EVENT_CANCEL};
 	unsigned i;
 
 	for (i = 0; i < KMD_MAX_REQUESTS && *kmd_client_in_flight(c); i++) {
@@ -328,4 +330,4 @@ static void on_closed(void *ctx, struct kmd_client *c)
 	}
 }
 
-const struct kmd_local_ops kmd_request_ops = { .admit = admit, .frame = on_frame, .closed = on_closed };
+const struct kmd_local_ops kmd_request_ops = {.admit = admit, .frame = on_frame, .closed = on_closed};

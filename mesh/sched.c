@@ -2,8 +2,8 @@
  *
  * WHY slices and not niceness alone: since Linux 6.6 the thread that runs keeps the core for its slice (some 3 ms) also when one
  * that is far less nice wakes up, and a request wakes a dozen threads one after another. So background threads say that they need
- * but a short slice, and then give way to every thread that wakes, to those of the TLS servers too (since 6.12; kernels before 6.6
- * let the less nice thread run at once, and ignore the slice). */
+ * but a short slice, and then give way to every thread that wakes, to those of the TLS servers too (since 6.12; kernels
+ * before 6.6 let the less nice thread run at once, and ignore the slice). */
 #include "config.h"
 #include "mesh/sched.h"
 
@@ -26,7 +26,7 @@ struct attributes {
 
 static int set(int policy, int nice_value)
 {
-	struct attributes a = { .size = sizeof(a), .policy = (uint32_t)policy, .nice_value = nice_value, .slice_ns = SLICE_NS };
+	struct attributes a = {.size = sizeof(a), .policy = (uint32_t)policy, .nice_value = nice_value, .slice_ns = SLICE_NS};
 
 	return (int)syscall(SYS_sched_setattr, 0, &a, 0);
 }
@@ -40,7 +40,7 @@ void kmd_sched_prompt(void)
 
 void kmd_sched_background(unsigned nice_value)
 {
-	struct sched_param param = { .sched_priority = 0 };
+	struct sched_param param = {.sched_priority = 0};
 
 	if (!set(SCHED_BATCH, (int)nice_value))
 		return;

@@ -13,6 +13,7 @@
 #define HEX 64
 #define PATH 1000
 
+/* clang-format off */
 const struct kmd_schema kmd_schema[] = {
 	{ "", "identity", KMD_KIND_GROUP, KMD_REQUIRED, 0, 0, NULL, 0, "which entry of the roster this node is, and its secret file" },
 	{ "", "roles", KMD_KIND_STRINGS, KMD_REQUIRED, 4, 8, NULL, TOP(roles), "[\"peer\"], [\"frontend\"] or both" },
@@ -72,6 +73,7 @@ const struct kmd_schema kmd_schema[] = {
 	{ "pool", "batch", KMD_KIND_INT, 0, 1, KM_MAX_BATCH, "256", TOP(pool_batch), "presignatures made in one run" },
 	{ "pool", "max_age", KMD_KIND_INT, 0, 10, 86400, "3600", TOP(pool_max_age), "seconds until an unused presignature is thrown away" },
 };
+/* clang-format on */
 const size_t kmd_schema_n = sizeof(kmd_schema) / sizeof(kmd_schema[0]);
 
 const struct kmd_schema *kmd_schema_find(const char *section, const char *key)

@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "base/sig.h"
 
-static const uint8_t magic[6] = { 'K', 'M', 'S', 'E', 'A', 'L' };
+static const uint8_t magic[6] = {'K', 'M', 'S', 'E', 'A', 'L'};
 
 /* WHY the name is in the key: a file put in the place of another must not open there. */
 static void file_key(uint8_t out[32], const uint8_t key[32], const char *name)
@@ -55,7 +55,8 @@ int kmd_seal(struct km_buf *out, const uint8_t key[32], const char *name, const 
 	return out->err;
 }
 
-static int unseal_check(const uint8_t key[32], const char *name, const uint8_t *p, size_t len, size_t *plain_len, struct kmd_fail *f)
+static int unseal_check(const uint8_t key[32], const char *name, const uint8_t *p, size_t len, size_t *plain_len,
+			struct kmd_fail *f)
 {
 	uint8_t tag[8];
 	struct km_reader r;
@@ -63,25 +64,33 @@ static int unseal_check(const uint8_t key[32], const char *name, const uint8_t *
 
 	km_reader_init(&r, p, len);
 	if (len < KMD_SEAL_OVERHEAD)
-		return kmd_fail(f, KM_E_SEAL, "%s is truncated: %zu bytes, less than any sealed file; restore it from a backup", name, len);
+		return kmd_fail(f, KM_E_SEAL, "%s is truncated: %zu bytes, less than any sealed file; restore it from a backup",
+				name, len);
 	if (memcmp(km_get_ref(&r, sizeof(magic)), magic, sizeof(magic)))
-		return kmd_fail(f, KM_E_SEAL, "%s is damaged or no sealed file: it does not begin with KMSEAL; restore it from a backup", name);
+		return kmd_fail(f, KM_E_SEAL,
+				"%s is damaged or no sealed file: it does not begin with KMSEAL; restore it from a backup", name);
 	version = km_get_u16(&r);
 	if (version != KMD_SEAL_VERSION)
-		return kmd_fail(f, KM_E_VERSION, "%s has version %u of the sealed format, this keymesh knows %u", name, version, KMD_SEAL_VERSION);
+		return kmd_fail(f, KM_E_VERSION, "%s has version %u of the sealed format, this keymesh knows %u", name, version,
+				KMD_SEAL_VERSION);
 	(void)km_get_ref(&r, 8 + 12);
 	*plain_len = km_get_u32(&r);
 	if (len - KMD_SEAL_OVERHEAD < *plain_len)
-		return kmd_fail(f, KM_E_SEAL, "%s is truncated: %zu of %zu bytes; restore it from a backup", name, len, *plain_len + KMD_SEAL_OVERHEAD);
+		return kmd_fail(f, KM_E_SEAL, "%s is truncated: %zu of %zu bytes; restore it from a backup", name, len,
+				*plain_len + KMD_SEAL_OVERHEAD);
 	if (sum(tag, p, len - 8) || len - KMD_SEAL_OVERHEAD != *plain_len || memcmp(tag, p + len - 8, 8))
-		return kmd_fail(f, KM_E_SEAL, "%s is damaged: its bytes changed since they were written; restore it from a backup", name);
+		return kmd_fail(f, KM_E_SEAL,
+				"%s is damaged: its bytes changed since they were written; restore it from a backup", name);
 	key_tag(tag, key);
 	if (memcmp(tag, p + 8, 8))
-		return kmd_fail(f, KM_E_SEAL, "%s was sealed under another key; give keymeshd the sealing key that this state was made with", name);
+		return kmd_fail(f, KM_E_SEAL,
+				"%s was sealed under another key; give keymeshd the sealing key that this state was made with",
+				name);
 	return KM_OK;
 }
 
-int kmd_unseal(uint8_t **plain, size_t *plain_len, const uint8_t key[32], const char *name, const uint8_t *p, size_t len, struct kmd_fail *f)
+int kmd_unseal(uint8_t **plain, size_t *plain_len, const uint8_t key[32], const char *name, const uint8_t *p, size_t len,
+	       struct kmd_fail *f)
 {
 	uint8_t fk[32], *out;
 	size_t n = 0;
@@ -100,7 +109,9 @@ int kmd_unseal(uint8_t **plain, size_t *plain_len, const uint8_t key[32], const 
 	km_wipe(fk, sizeof(fk));
 	if (err) {
 		km_secret_free(out);
-		return kmd_fail(f, KM_E_SEAL, "%s does not authenticate: it is another file's content or was forged; restore it from a backup", name);
+		return kmd_fail(f, KM_E_SEAL,
+				"%s does not authenticate: it is another file's content or was forged; restore it from a backup",
+				name);
 	}
 	*plain = out;
 	*plain_len = n;

@@ -22,12 +22,13 @@ static void raise_limit(int what)
 
 int kmd_secure_process(struct kmd_fail *f)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit none = {0, 0};
 
 	umask(077);
 	if (setrlimit(RLIMIT_CORE, &none))
 		return kmd_fail(f, KM_E_IO, "core dumps cannot be forbidden: %s", strerror(errno));
-	/* WHY also this: RLIMIT_CORE does not hold when the kernel pipes cores into a program; and nobody may attach with ptrace. */
+	/* WHY also this: RLIMIT_CORE does not hold when the kernel pipes cores into a program; and nobody may attach with ptrace.
+	 */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return kmd_fail(f, KM_E_IO, "the process cannot be protected: %s", strerror(errno));
 	raise_limit(RLIMIT_MEMLOCK);

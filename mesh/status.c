@@ -221,7 +221,8 @@ static json_t *rate(uint64_t now, uint64_t before, unsigned seconds)
 static json_t *rates_part(const struct kmd_daemon *d, int *bad)
 {
 	unsigned size = KMD_RATE_SECONDS + 1, n = d->n_samples < size ? d->n_samples : size;
-	const struct kmd_sample *last = &d->samples[(d->n_samples + size - 1) % size], *first = &d->samples[(d->n_samples + size - n) % size];
+	const struct kmd_sample *last = &d->samples[(d->n_samples + size - 1) % size],
+				*first = &d->samples[(d->n_samples + size - n) % size];
 	json_t *o = json_object();
 	unsigned s = n ? n - 1 : 0;
 

@@ -46,7 +46,8 @@ static int take_lock(struct kmd_store *s, const char *dir, struct kmd_fail *f)
 		return kmd_fail(f, KM_E_IO, "%s cannot be opened: %s", path, strerror(errno));
 	/* WHY: two daemons over one state would spend presignatures of one peer twice over. */
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
-		return kmd_fail(f, KM_E_BUSY, "another keymeshd works in %s; stop it first, or give this one its own state_dir", dir);
+		return kmd_fail(f, KM_E_BUSY, "another keymeshd works in %s; stop it first, or give this one its own state_dir",
+				dir);
 	return KM_OK;
 }
 
@@ -138,7 +139,8 @@ static int put_remove(struct kmd_store *s, const char *name, struct kmd_fail *f)
 	off_t left;
 
 	if (fd < 0)
-		return errno == ENOENT ? KM_OK : kmd_fail(f, KM_E_IO, "%s/%s cannot be removed: %s", s->sealed, name, strerror(errno));
+		return errno == ENOENT ? KM_OK
+				       : kmd_fail(f, KM_E_IO, "%s/%s cannot be removed: %s", s->sealed, name, strerror(errno));
 	if (!fstat(fd, &st))
 		for (left = st.st_size; left > 0; left -= (off_t)sizeof(zeros))
 			if (write(fd, zeros, left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros)) < 0)
@@ -152,7 +154,7 @@ static int put_remove(struct kmd_store *s, const char *name, struct kmd_fail *f)
 
 int kmd_store_put(struct kmd_store *s, const char *name, const void *data, size_t len, struct kmd_fail *f)
 {
-	struct kmd_fail why = { "" };
+	struct kmd_fail why = {""};
 	struct km_buf b;
 	uint8_t nonce[12];
 	int err;
@@ -174,7 +176,7 @@ int kmd_store_put(struct kmd_store *s, const char *name, const void *data, size_
 
 int kmd_store_get(struct kmd_store *s, const char *name, uint8_t **data, size_t *len, struct kmd_fail *f)
 {
-	struct kmd_fail why = { "" };
+	struct kmd_fail why = {""};
 	uint8_t *raw = NULL;
 	char path[4096];
 	size_t n;
@@ -199,7 +201,8 @@ static int not_hidden(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
-int kmd_store_each(struct kmd_store *s, int (*fn)(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f), void *ctx,
+int kmd_store_each(struct kmd_store *s,
+		   int (*fn)(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f), void *ctx,
 		   struct kmd_fail *f)
 {
 	struct dirent **list = NULL;

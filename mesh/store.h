@@ -22,7 +22,8 @@ int kmd_store_put(struct kmd_store *s, const char *name, const void *data, size_
 /* KM_E_NOTFOUND, KM_E_SEAL ... data in the secret arena, owned by the caller. */
 int kmd_store_get(struct kmd_store *s, const char *name, uint8_t **data, size_t *len, struct kmd_fail *f) KM_MUST;
 /* Calls fn for every file, opened, in the order of names. Stops at the first error, which it returns. */
-int kmd_store_each(struct kmd_store *s, int (*fn)(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f), void *ctx,
+int kmd_store_each(struct kmd_store *s,
+		   int (*fn)(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f), void *ctx,
 		   struct kmd_fail *f) KM_MUST;
 /* Keeps a piece of evidence (public bytes), named by its hash. */
 int kmd_store_evidence(struct kmd_store *s, const uint8_t *data, size_t len, struct kmd_fail *f) KM_MUST;

@@ -26,7 +26,7 @@ enum role { ROLE_PEER_ROUTER, ROLE_FRONTEND_ROUTER, ROLE_PEER_DEALER, ROLE_FRONT
 struct channel {
 	struct kmd_transport *t;
 	enum role role;
-	uint8_t peer;                   /* of a DEALER */
+	uint8_t peer; /* of a DEALER */
 	void *socket, *monitor;
 	struct kmd_watch watch, monitor_watch;
 	int dirty, monitor_dirty, up;
@@ -47,12 +47,13 @@ struct kmd_transport {
 	struct channel *channels;
 	unsigned n_channels;
 	struct channel *frontend_router, *peer_dealer[KM_MAX_PEERS + 1], *frontend_dealer[KM_MAX_PEERS + 1];
-	struct route *routes;           /* by frontend id: where its last frame came from */
+	struct route *routes; /* by frontend id: where its last frame came from */
 	uint8_t channel_pub[KM_CHANKEY_SIZE];
 	struct kmd_transport_stats stats;
 };
 
-/* ---- watching: a ZeroMQ descriptor is edge-triggered and says only "look"; so it marks, and pump reads until nothing is left. */
+/* ---- watching: a ZeroMQ descriptor is edge-triggered and says only "look"; so it marks, and pump reads until nothing is left.
+ */
 
 static void channel_ready(struct kmd_watch *w, uint32_t events)
 {
@@ -69,7 +70,8 @@ static void zap_ready(struct kmd_watch *w, uint32_t events)
 	((struct kmd_transport *)w->ctx)->zap_dirty = 1;
 }
 
-static int watch_socket(struct kmd_transport *t, void *socket, struct kmd_watch *w, void (*ready)(struct kmd_watch *, uint32_t), void *ctx)
+static int watch_socket(struct kmd_transport *t, void *socket, struct kmd_watch *w, void (*ready)(struct kmd_watch *, uint32_t),
+			void *ctx)
 {
 	size_t size = sizeof(w->fd);
 
@@ -92,12 +94,26 @@ static int set_options(struct kmd_transport *t, struct channel *ch, const char *
 	static const struct {
 		int option, value;
 	} opts[] = {
-		{ ZMQ_LINGER, 0 },	      { ZMQ_SNDHWM, 2000 },	   { ZMQ_RCVHWM, 2000 },	 { ZMQ_IMMEDIATE, 1 },
-		{ ZMQ_HANDSHAKE_IVL, 5000 },  { ZMQ_HEARTBEAT_IVL, 1000 }, { ZMQ_HEARTBEAT_TIMEOUT, 4000 }, { ZMQ_HEARTBEAT_TTL, 5000 },
-		{ ZMQ_TCP_KEEPALIVE, 1 },     { ZMQ_TCP_KEEPALIVE_IDLE, 30 }, { ZMQ_TCP_KEEPALIVE_INTVL, 10 }, { ZMQ_TCP_KEEPALIVE_CNT, 3 },
-		{ ZMQ_RECONNECT_IVL, 50 },    { ZMQ_RECONNECT_IVL_MAX, 1000 }, { ZMQ_CONNECT_TIMEOUT, 3000 }, { ZMQ_BACKLOG, 256 },
+	    {ZMQ_LINGER, 0},
+	    {ZMQ_SNDHWM, 2000},
+	    {ZMQ_RCVHWM, 2000},
+	    {ZMQ_IMMEDIATE, 1},
+	    {ZMQ_HANDSHAKE_IVL, 5000},
+	    {ZMQ_HEARTBEAT_IVL, 1000},
+	    {ZMQ_HEARTBEAT_TIMEOUT, 4000},
+	    {ZMQ_HEARTBEAT_TTL, 5000},
+	    {ZMQ_TCP_KEEPALIVE, 1},
+	    {ZMQ_TCP_KEEPALIVE_IDLE, 30},
+	    {ZMQ_TCP_KEEPALIVE_INTVL, 10},
+	    {ZMQ_TCP_KEEPALIVE_CNT, 3},
+	    {ZMQ_RECONNECT_IVL, 50},
+	    {ZMQ_RECONNECT_IVL_MAX, 1000},
+	    {ZMQ_CONNECT_TIMEOUT, 3000},
+	    {ZMQ_BACKLOG, 256},
 	};
-	int64_t max = ch->role == ROLE_FRONTEND_ROUTER ? MAX_FRONTEND_FRAME : ch->role == ROLE_FRONTEND_DEALER ? MAX_REPLY_FRAME : MAX_PEER_FRAME;
+	int64_t max = ch->role == ROLE_FRONTEND_ROUTER	 ? MAX_FRONTEND_FRAME
+		      : ch->role == ROLE_FRONTEND_DEALER ? MAX_REPLY_FRAME
+							 : MAX_PEER_FRAME;
 	int err = KM_OK;
 	size_t i;
 
@@ -153,11 +169,15 @@ static int bind_failed(const char *key, const char *address, struct kmd_fail *f)
 	int e = errno;
 
 	if (e == EADDRINUSE)
-		return kmd_fail(f, KM_E_IO, "listen.%s: %s is in use by another program; stop that one (ss -ltnp shows which), or write another port there and in the roster",
+		return kmd_fail(f, KM_E_IO,
+				"listen.%s: %s is in use by another program; stop that one (ss -ltnp shows which), or write "
+				"another port there and in the roster",
 				key, address);
 	if (e == EADDRNOTAVAIL || e == ENODEV || e == EINVAL)
-		return kmd_fail(f, KM_E_IO, "listen.%s: %s is no address of this machine; write one of its IP addresses (ip addr shows them), or 0.0.0.0:port", key,
-				address);
+		return kmd_fail(f, KM_E_IO,
+				"listen.%s: %s is no address of this machine; write one of its IP addresses (ip addr shows "
+				"them), or 0.0.0.0:port",
+				key, address);
 	if (e == EACCES)
 		return kmd_fail(f, KM_E_IO, "listen.%s: %s: no permission; write a port above 1023", key, address);
 	return kmd_fail(f, KM_E_IO, "listen.%s: %s cannot be bound: %s", key, address, zmq_strerror(e));
@@ -169,7 +189,8 @@ static int open_channel(struct kmd_transport *t, enum role role, uint8_t peer, c
 	int server = role == ROLE_PEER_ROUTER || role == ROLE_FRONTEND_ROUTER, err;
 	char endpoint[300];
 
-	*ch = (struct channel){ .t = t, .role = role, .peer = peer, .dirty = 1, .monitor_dirty = 1, .watch.fd = -1, .monitor_watch.fd = -1 };
+	*ch = (struct channel){
+	    .t = t, .role = role, .peer = peer, .dirty = 1, .monitor_dirty = 1, .watch.fd = -1, .monitor_watch.fd = -1};
 	ch->socket = zmq_socket(t->zmq, server ? ZMQ_ROUTER : ZMQ_DEALER);
 	if (!ch->socket)
 		return kmd_fail(f, KM_E_NOMEM, "no more sockets: %s", zmq_strerror(errno));
@@ -185,7 +206,8 @@ static int open_channel(struct kmd_transport *t, enum role role, uint8_t peer, c
 	if (server && zmq_bind(ch->socket, endpoint))
 		return bind_failed(role == ROLE_PEER_ROUTER ? "peers" : "frontends", address, f);
 	if (!server && zmq_connect(ch->socket, endpoint))
-		return kmd_fail(f, KM_E_IO, "peer %u: address %s cannot be used: %s; write host:port", peer, address, zmq_strerror(errno));
+		return kmd_fail(f, KM_E_IO, "peer %u: address %s cannot be used: %s; write host:port", peer, address,
+				zmq_strerror(errno));
 	err = watch_socket(t, ch->socket, &ch->watch, channel_ready, ch);
 	if (err)
 		return kmd_fail(f, err, "a socket for %s cannot be watched", address);
@@ -235,13 +257,14 @@ static int open_context(struct kmd_transport *t, struct kmd_fail *f)
 	zmq_ctx_set(t->zmq, ZMQ_MAX_SOCKETS, 4096);
 	/* WHY before any other socket: what listens without the handler would let everybody in. */
 	if (kmd_zap_open(&t->zap, t->zmq, &t->config->settings) || watch_socket(t, t->zap.socket, &t->zap_watch, zap_ready, t))
-		return kmd_fail(f, KM_E_IO, "the access handler cannot be started (%s); refusing to listen without it", zmq_strerror(errno));
+		return kmd_fail(f, KM_E_IO, "the access handler cannot be started (%s); refusing to listen without it",
+				zmq_strerror(errno));
 	t->zap_dirty = 1;
 	return KM_OK;
 }
 
-int kmd_transport_open(struct kmd_transport **out, const struct kmd_config *c, struct kmd_loop *loop, const struct kmd_transport_ops *ops, void *ctx,
-		       struct kmd_fail *f)
+int kmd_transport_open(struct kmd_transport **out, const struct kmd_config *c, struct kmd_loop *loop,
+		       const struct kmd_transport_ops *ops, void *ctx, struct kmd_fail *f)
 {
 	struct kmd_transport *t = calloc(1, sizeof(*t));
 	int err;
@@ -382,8 +405,8 @@ static int router_from(struct kmd_transport *t, struct channel *ch, zmq_msg_t *m
 static int receive(struct kmd_transport *t, struct channel *ch)
 {
 	int router = ch->role == ROLE_PEER_ROUTER || ch->role == ROLE_FRONTEND_ROUTER, parts = 0, got, bad = 0;
-	struct km_addr from = { .kind = KM_ADDR_PEER, .id = ch->peer };
-	struct route route = { 0 };
+	struct km_addr from = {.kind = KM_ADDR_PEER, .id = ch->peer};
+	struct route route = {0};
 	zmq_msg_t m;
 
 	for (;;) {
@@ -404,7 +427,8 @@ static int receive(struct kmd_transport *t, struct channel *ch)
 			break;
 		zmq_msg_close(&m);
 	}
-	if (!bad && parts == router + 1 && (!router || router_from(t, ch, &m, &route, &from) == KM_OK) && ch->role != ROLE_PEER_DEALER) {
+	if (!bad && parts == router + 1 && (!router || router_from(t, ch, &m, &route, &from) == KM_OK) &&
+	    ch->role != ROLE_PEER_DEALER) {
 		deliver(t, ch, from, &m);
 	} else {
 		t->stats.malformed++;
@@ -422,7 +446,7 @@ static int receive(struct kmd_transport *t, struct channel *ch)
 static void channel_event(struct kmd_transport *t, struct channel *ch, unsigned event)
 {
 	enum kmd_side side = ch->role == ROLE_FRONTEND_DEALER ? KMD_SIDE_FRONTEND : KMD_SIDE_PEER;
-	struct km_addr peer = { .kind = KM_ADDR_PEER, .id = ch->peer };
+	struct km_addr peer = {.kind = KM_ADDR_PEER, .id = ch->peer};
 	uint32_t state;
 	size_t size = sizeof(state);
 
@@ -444,11 +468,12 @@ static void channel_event(struct kmd_transport *t, struct channel *ch, unsigned 
 			t->ops->down(t->ctx, side, peer);
 		ch->up = 0;
 	} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-		kmd_log_limited(KM_LOG_WARN, "peer %u (%s) refuses our channel key: is this node's line in its configuration the right one?", ch->peer,
-				t->config->settings.roster.peer[ch->peer].name);
+		kmd_log_limited(KM_LOG_WARN,
+				"peer %u (%s) refuses our channel key: is this node's line in its configuration the right one?",
+				ch->peer, t->config->settings.roster.peer[ch->peer].name);
 	} else {
-		kmd_log_limited(KM_LOG_INFO, "the handshake with peer %u (%s) failed: is its channel key in peers the right one?", ch->peer,
-				t->config->settings.roster.peer[ch->peer].name);
+		kmd_log_limited(KM_LOG_INFO, "the handshake with peer %u (%s) failed: is its channel key in peers the right one?",
+				ch->peer, t->config->settings.roster.peer[ch->peer].name);
 	}
 }
 

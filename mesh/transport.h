@@ -27,17 +27,19 @@ struct kmd_transport_ops {
 };
 
 struct kmd_transport_stats {
-	uint64_t sent, received, not_sent;  /* not_sent: no connection, or its queue was full */
-	uint64_t malformed;                 /* more than one frame, no identity */
-	uint64_t refused;                   /* keys not in the configuration */
-	uint64_t failed_handshakes;         /* garbage, other mechanisms, time-outs on the listening sockets */
+	uint64_t sent, received, not_sent; /* not_sent: no connection, or its queue was full */
+	uint64_t malformed;		   /* more than one frame, no identity */
+	uint64_t refused;		   /* keys not in the configuration */
+	uint64_t failed_handshakes;	   /* garbage, other mechanisms, time-outs on the listening sockets */
 };
 
-/* Opens everything c->roles ask for. KM_E_IO (a port in use, an address not of this machine; f says what to do). c is borrowed. */
-int kmd_transport_open(struct kmd_transport **out, const struct kmd_config *c, struct kmd_loop *loop, const struct kmd_transport_ops *ops, void *ctx,
-		       struct kmd_fail *f) KM_MUST;
+/* Opens everything c->roles ask for. KM_E_IO (a port in use, an address not of this machine; f says what to do). c is borrowed.
+ */
+int kmd_transport_open(struct kmd_transport **out, const struct kmd_config *c, struct kmd_loop *loop,
+		       const struct kmd_transport_ops *ops, void *ctx, struct kmd_fail *f) KM_MUST;
 void kmd_transport_close(struct kmd_transport *t);
-/* Sends or drops; never waits. secret: data lies in the secret arena and now belongs to the transport (freed there in any case). */
+/* Sends or drops; never waits. secret: data lies in the secret arena and now belongs to the transport (freed there in any case).
+ */
 void kmd_transport_send(struct kmd_transport *t, enum kmd_side side, struct km_addr to, void *data, size_t len, int secret);
 /* Delivers what came in; at most a few frames of each socket. Returns 1 when there may be more at once. */
 int kmd_transport_pump(struct kmd_transport *t);

@@ -54,14 +54,15 @@ int kmd_zap_user_parse(const char *user_id, struct km_addr *who)
 	return KM_OK;
 }
 
-int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *mechanism, const uint8_t *credentials, size_t len, struct km_addr *who)
+int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *mechanism, const uint8_t *credentials, size_t len,
+		  struct km_addr *who)
 {
 	unsigned i;
 
 	memset(who, 0, sizeof(*who));
 	/* What a handler amounts to that lets in every key that CURVE has checked: everybody is somebody. */
 	if (!KM_RULE(km_rule_allow_list)) {
-		*who = (struct km_addr){ .kind = !strcmp(domain, KMD_ZAP_PEERS) ? KM_ADDR_PEER : KM_ADDR_FRONTEND, .id = 2 };
+		*who = (struct km_addr){.kind = !strcmp(domain, KMD_ZAP_PEERS) ? KM_ADDR_PEER : KM_ADDR_FRONTEND, .id = 2};
 		return KM_OK;
 	}
 	if (strcmp(mechanism, "CURVE") || len != KM_CHANKEY_SIZE)
@@ -71,14 +72,14 @@ int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *m
 			const struct km_roster_peer *p = &s->roster.peer[i];
 
 			if (p->id && p->id != s->self_peer && !memcmp(p->channel, credentials, len)) {
-				*who = (struct km_addr){ .kind = KM_ADDR_PEER, .id = p->id };
+				*who = (struct km_addr){.kind = KM_ADDR_PEER, .id = p->id};
 				return KM_OK;
 			}
 		}
 	} else if (!strcmp(domain, KMD_ZAP_FRONTENDS)) {
 		for (i = 0; i < s->n_frontends; i++) {
 			if (!memcmp(s->frontends[i].channel, credentials, len)) {
-				*who = (struct km_addr){ .kind = KM_ADDR_FRONTEND, .id = s->frontends[i].id };
+				*who = (struct km_addr){.kind = KM_ADDR_FRONTEND, .id = s->frontends[i].id};
 				return KM_OK;
 			}
 		}
@@ -86,7 +87,8 @@ int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *m
 	return KM_E_AUTH;
 }
 
-/* Reads one whole request; what does not fit a frame's room is cut, and then matches nothing. Returns the frames, -1 for none waiting. */
+/* Reads one whole request; what does not fit a frame's room is cut, and then matches nothing. Returns the frames, -1 for none
+ * waiting. */
 static int read_request(void *socket, uint8_t frame[FRAMES][256], size_t len[FRAMES])
 {
 	int n = 0, more = 1, got;
@@ -111,8 +113,10 @@ static int read_request(void *socket, uint8_t frame[FRAMES][256], size_t len[FRA
 static void reply(void *socket, const uint8_t *request, size_t request_len, const char *code, const char *text, const char *user)
 {
 	/* A lost answer leaves the connection refused when its handshake times out. */
-	if (zmq_send(socket, "1.0", 3, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 || zmq_send(socket, request, request_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-	    zmq_send(socket, code, 3, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 || zmq_send(socket, text, strlen(text), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+	if (zmq_send(socket, "1.0", 3, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+	    zmq_send(socket, request, request_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+	    zmq_send(socket, code, 3, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+	    zmq_send(socket, text, strlen(text), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
 	    zmq_send(socket, user, strlen(user), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 || zmq_send(socket, "", 0, ZMQ_DONTWAIT) < 0)
 		kmd_log_limited(KM_LOG_WARN, "an answer of the access handler could not be sent: %s", zmq_strerror(errno));
 }
@@ -129,7 +133,8 @@ void kmd_zap_pump(struct kmd_zap *z)
 		char user[8] = "", key[17] = "none";
 
 		if (n == FRAMES && len[FRAME_VERSION] == 3 && !memcmp(frame[FRAME_VERSION], "1.0", 3) &&
-		    kmd_zap_judge(z->settings, domain, (char *)frame[FRAME_MECHANISM], frame[FRAME_CREDENTIALS], len[FRAME_CREDENTIALS], &who) == KM_OK) {
+		    kmd_zap_judge(z->settings, domain, (char *)frame[FRAME_MECHANISM], frame[FRAME_CREDENTIALS],
+				  len[FRAME_CREDENTIALS], &who) == KM_OK) {
 			z->accepted++;
 			kmd_zap_user_id(user, who);
 			reply(z->socket, frame[FRAME_REQUEST], len[FRAME_REQUEST], "200", "OK", user);
@@ -139,7 +144,9 @@ void kmd_zap_pump(struct kmd_zap *z)
 		if (n == FRAMES && len[FRAME_CREDENTIALS] == KM_CHANKEY_SIZE)
 			kmd_hex_encode(key, frame[FRAME_CREDENTIALS], 8);
 		reply(z->socket, frame[FRAME_REQUEST], n > FRAME_REQUEST ? len[FRAME_REQUEST] : 0, "400", "not in the list", "");
-		kmd_log_limited(KM_LOG_WARN, "refused a connection to the socket for %s from %s: channel key %s... is not in the configuration",
-				n > FRAME_DOMAIN ? domain : "?", n > FRAME_ADDRESS ? (char *)frame[FRAME_ADDRESS] : "?", key);
+		kmd_log_limited(
+		    KM_LOG_WARN,
+		    "refused a connection to the socket for %s from %s: channel key %s... is not in the configuration",
+		    n > FRAME_DOMAIN ? domain : "?", n > FRAME_ADDRESS ? (char *)frame[FRAME_ADDRESS] : "?", key);
 	}
 }

@@ -8,7 +8,7 @@
 #include "node/settings.h"
 #include "node/step.h"
 
-#define KMD_ZAP_PEERS "peers"          /* domains: of the two listening sockets */
+#define KMD_ZAP_PEERS "peers" /* domains: of the two listening sockets */
 #define KMD_ZAP_FRONTENDS "frontends"
 
 struct kmd_zap {
@@ -23,7 +23,8 @@ void kmd_zap_close(struct kmd_zap *z);
 /* Answers what is waiting. */
 void kmd_zap_pump(struct kmd_zap *z);
 /* The decision. KM_OK and who it is, or KM_E_AUTH. Pure. */
-int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *mechanism, const uint8_t *credentials, size_t len, struct km_addr *who) KM_MUST;
+int kmd_zap_judge(const struct km_settings *s, const char *domain, const char *mechanism, const uint8_t *credentials, size_t len,
+		  struct km_addr *who) KM_MUST;
 /* "P7", "F12" and back; KM_E_ENCODING. */
 void kmd_zap_user_id(char out[8], struct km_addr who);
 int kmd_zap_user_parse(const char *user_id, struct km_addr *who) KM_MUST;

@@ -38,11 +38,11 @@ static void on_channel(void *ctx, enum kmd_side side, struct km_addr from)
 {
 }
 
-static const struct kmd_transport_ops ops = { on_message, on_channel, on_channel };
+static const struct kmd_transport_ops ops = {on_message, on_channel, on_channel};
 
 static void free_address(char out[64])
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -90,7 +90,8 @@ static void victim_stop(struct victim *v)
 static int intrude(struct victim *v, const char *address, const uint8_t *secret)
 {
 	int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-		     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, zero = 0, in = -1, i;
+		     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL,
+	    zero = 0, in = -1, i;
 	void *zmq = zmq_ctx_new(), *s = zmq_socket(zmq, ZMQ_DEALER), *monitor = zmq_socket(zmq, ZMQ_PAIR);
 	uint8_t own[32], public[32], head[6], from[300];
 	uint16_t event = 0;
@@ -179,7 +180,7 @@ static void test_succeeds_without(void **state)
 /* No list, no listening: the handler's place is taken. */
 static void test_not_open(void **state)
 {
-	struct km_settings s = { .self_peer = 1 };
+	struct km_settings s = {.self_peer = 1};
 	struct kmd_zap first, second;
 	void *zmq = zmq_ctx_new();
 
@@ -191,4 +192,5 @@ static void test_not_open(void **state)
 	zmq_ctx_term(zmq);
 }
 
-KM_TESTS(cmocka_unit_test(test_refused), cmocka_unit_test(test_listed), cmocka_unit_test(test_succeeds_without), cmocka_unit_test(test_not_open))
+KM_TESTS(cmocka_unit_test(test_refused), cmocka_unit_test(test_listed), cmocka_unit_test(test_succeeds_without),
+	 cmocka_unit_test(test_not_open))

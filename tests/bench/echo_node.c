@@ -1,6 +1,6 @@
-/* echo_node.c: nodes that compute nothing, in the place of the real ones: linked with the daemon's own code they make a mesh whose
- * requests take the same hops with frames of the same sizes (unix socket -> frontend -> aggregator -> T-1 signers and back).
- * What a signature costs beyond this echo is what keymesh itself costs. */
+/* echo_node.c: nodes that compute nothing, in the place of the real ones: linked with the daemon's own code they make a mesh
+ * whose requests take the same hops with frames of the same sizes (unix socket -> frontend -> aggregator -> T-1 signers and
+ * back). What a signature costs beyond this echo is what keymesh itself costs. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "node/frontend.h"
 #include "node/peer.h"
 
-#define SIGNERS 2        /* T - 1 for T = 3 */
+#define SIGNERS 2 /* T - 1 for T = 3 */
 #define FLIGHTS 8192
 #define SIGN_SIZE 283
 #define SHARE_SIZE 97
@@ -52,7 +52,7 @@ static uint64_t get_u64(const uint8_t *p)
 /* kind | token of the frontend | number of the aggregator's flight | padding */
 static int send_frame(struct km_effects *fx, struct km_addr to, uint8_t kind, uint64_t token, uint64_t number, size_t size)
 {
-	uint8_t f[1024] = { kind };
+	uint8_t f[1024] = {kind};
 
 	put_u64(f + 1, token);
 	put_u64(f + 9, number);
@@ -92,10 +92,10 @@ static int from_frontend(struct km_peer *p, const struct km_event *ev, struct km
 	unsigned i, id = p->s->self_peer;
 	int err = KM_OK;
 
-	*fl = (struct flight){ .token = get_u64(ev->data + 1), .frontend = ev->from.id, .waiting = SIGNERS };
+	*fl = (struct flight){.token = get_u64(ev->data + 1), .frontend = ev->from.id, .waiting = SIGNERS};
 	for (i = 0; i < SIGNERS && !err; i++) {
 		id = id % p->s->roster.n + 1;
-		err = send_frame(fx, (struct km_addr){ KM_ADDR_PEER, (uint16_t)id }, ECHO_SIGN, fl->token, number, SIGN_SIZE);
+		err = send_frame(fx, (struct km_addr){KM_ADDR_PEER, (uint16_t)id}, ECHO_SIGN, fl->token, number, SIGN_SIZE);
 	}
 	return err;
 }
@@ -107,7 +107,7 @@ static int from_signer(struct km_peer *p, const struct km_event *ev, struct km_e
 	if (fl->token != get_u64(ev->data + 1) || !fl->waiting || --fl->waiting)
 		return KM_OK;
 	p->done++;
-	return send_frame(fx, (struct km_addr){ KM_ADDR_FRONTEND, fl->frontend }, ECHO_REPLY, fl->token, 0, REPLY_SIZE);
+	return send_frame(fx, (struct km_addr){KM_ADDR_FRONTEND, fl->frontend}, ECHO_REPLY, fl->token, 0, REPLY_SIZE);
 }
 
 int km_peer_step(struct km_peer *p, const struct km_event *ev, struct km_effects *fx)
@@ -198,7 +198,8 @@ static int request(struct km_frontend *f, const struct km_event *ev, struct km_e
 	if (!id)
 		return answer(fx, ev->token, KM_E_NOQUORUM, 0);
 	/* 70 bytes of fields, the bytes to be signed, an authenticator for each peer. */
-	return send_frame(fx, (struct km_addr){ KM_ADDR_PEER, (uint16_t)id }, ECHO_REQ, ev->token, 0, 70 + ev->request->len + 33 * f->s->roster.n);
+	return send_frame(fx, (struct km_addr){KM_ADDR_PEER, (uint16_t)id}, ECHO_REQ, ev->token, 0,
+			  70 + ev->request->len + 33 * f->s->roster.n);
 }
 
 int km_frontend_step(struct km_frontend *f, const struct km_event *ev, struct km_effects *fx)

@@ -23,7 +23,7 @@
 
 static int dial_tcp(const char *address)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *ai;
 	char host[256];
 	const char *colon = strrchr(address, ':');
 	int fd;
@@ -42,7 +42,7 @@ static int dial_tcp(const char *address)
 
 static int dial_unix(const char *path)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
@@ -56,7 +56,7 @@ static int dial_unix(const char *path)
 /* Every third one begins like ZMTP 3, so that the garbage gets past the greeting. */
 static int garbage(const char *where, unsigned count, int (*dial)(const char *))
 {
-	static const uint8_t greeting[12] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0 };
+	static const uint8_t greeting[12] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0};
 	uint8_t junk[5000];
 	unsigned i;
 
@@ -153,7 +153,7 @@ static int connect_zmq(const char *address, const uint8_t *secret, const char *s
 int main(int argc, char **argv)
 {
 	struct kmd_identity id;
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 
 	if (argc == 4 && !strcmp(argv[1], "tcp-garbage"))
 		return garbage(argv[2], (unsigned)atoi(argv[3]), dial_tcp);

@@ -39,8 +39,12 @@ static int frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *f)
 	assert_int_equal(kmd_client_uid(c), geteuid());
 	km_buf_init(&b);
 	for (i = 0; i < (s->flood ? 3000 : 1); i++)
-		assert_int_equal(km_rpc_encode_done(&b, f->seq, s->flood ? "0123456789012345678901234567890123456789012345678901234567890123456789"
-									   "012345678901234567890123456789012345678901234567890123456789" : "yes"), KM_OK);
+		assert_int_equal(km_rpc_encode_done(&b, f->seq,
+						    s->flood
+							? "0123456789012345678901234567890123456789012345678901234567890123456789"
+							  "012345678901234567890123456789012345678901234567890123456789"
+							: "yes"),
+				 KM_OK);
 	kmd_client_send(c, &b);
 	km_buf_clear(&b);
 	return KM_OK;
@@ -55,13 +59,14 @@ static void closed(void *ctx, struct kmd_client *c)
 		s->last = NULL;
 }
 
-static const struct kmd_local_ops ops = { admit, frame, closed };
+static const struct kmd_local_ops ops = {admit, frame, closed};
 
 static int start(void **state)
 {
 	static struct server s;
-	struct kmd_local_params p = { .path = km_temp("sock"), .abstract = strrchr(km_temp("sock"), '/') - 6, .max_clients = 4, .ops = &ops, .ctx = &s };
-	struct kmd_fail f = { "" };
+	struct kmd_local_params p = {
+	    .path = km_temp("sock"), .abstract = strrchr(km_temp("sock"), '/') - 6, .max_clients = 4, .ops = &ops, .ctx = &s};
+	struct kmd_fail f = {""};
 
 	kmd_log_init("test", KM_LOG_ERROR);
 	memset(&s, 0, sizeof(s));
@@ -93,7 +98,7 @@ static void turn(struct server *s)
 
 static int dial(struct server *s)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", km_temp("sock"));
@@ -195,11 +200,11 @@ static void test_many_at_once(void **state)
 static void test_limit(void **state)
 {
 	static uint8_t bytes[KM_MAX_REQUEST_BYTES];
-	struct km_rpc_sign m = { .context = 1, .deadline_ms = 1, .data = bytes, .len = sizeof(bytes) };
+	struct km_rpc_sign m = {.context = 1, .deadline_ms = 1, .data = bytes, .len = sizeof(bytes)};
 	struct kmd_local_stats st;
 	struct server *s = *state;
-	uint8_t over[4] = { (uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 24), (uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 16), (uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 8),
-			    (uint8_t)(KM_RPC_MAX_TO_DAEMON + 1) };
+	uint8_t over[4] = {(uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 24), (uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 16),
+			   (uint8_t)((KM_RPC_MAX_TO_DAEMON + 1) >> 8), (uint8_t)(KM_RPC_MAX_TO_DAEMON + 1)};
 	int fd = dial(s), i;
 	struct km_buf b;
 	size_t done = 0;
@@ -255,7 +260,7 @@ static void test_garbage(void **state)
 static void test_wrong_type(void **state)
 {
 	struct server *s = *state;
-	struct km_rpc_key m = { .by = KM_RPC_BY_NAME, .name = "a" };
+	struct km_rpc_key m = {.by = KM_RPC_BY_NAME, .name = "a"};
 	int fd = dial(s);
 	struct km_buf b;
 
@@ -367,13 +372,14 @@ static void test_reads_slowly(void **state)
 static void test_abstract(void **state)
 {
 	struct server *s = *state;
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *name = strrchr(km_temp("sock"), '/') - 6;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct km_buf b;
 
 	memcpy(sa.sun_path + 1, name, strlen(name));
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))), 0);
+	assert_int_equal(
+	    connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))), 0);
 	turn(s);
 	status_frame(&b, 3);
 	assert_int_equal(send(fd, b.data, b.len, 0), b.len);
@@ -386,9 +392,9 @@ static void test_abstract(void **state)
 static void test_path_taken(void **state)
 {
 	struct server *s = *state;
-	struct kmd_local_params p = { .path = km_temp("sock"), .max_clients = 1, .ops = &ops, .ctx = s };
+	struct kmd_local_params p = {.path = km_temp("sock"), .max_clients = 1, .ops = &ops, .ctx = s};
 	struct kmd_local *other;
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 	int fd;
 
 	assert_int_equal(kmd_local_open(&other, &p, s->loop, &f), KM_E_BUSY);
@@ -407,10 +413,10 @@ static void test_path_taken(void **state)
 static void test_stale_path(void **state)
 {
 	struct server *s = *state;
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct kmd_local_params p = { .path = km_temp("stale"), .max_clients = 1, .ops = &ops, .ctx = s };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct kmd_local_params p = {.path = km_temp("stale"), .max_clients = 1, .ops = &ops, .ctx = s};
 	struct kmd_local *other;
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", km_temp("stale"));
@@ -421,5 +427,6 @@ static void test_stale_path(void **state)
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
-KM_TESTS(T(test_one), T(test_byte_by_byte), T(test_many_at_once), T(test_limit), T(test_garbage), T(test_wrong_type), T(test_denied), T(test_too_many),
-	 T(test_slow), T(test_reads_slowly), T(test_abstract), T(test_path_taken), T(test_stale_path))
+KM_TESTS(T(test_one), T(test_byte_by_byte), T(test_many_at_once), T(test_limit), T(test_garbage), T(test_wrong_type),
+	 T(test_denied), T(test_too_many), T(test_slow), T(test_reads_slowly), T(test_abstract), T(test_path_taken),
+	 T(test_stale_path))

@@ -17,7 +17,7 @@ static void test_identity(void **state)
 {
 	struct kmd_identity id, back;
 	char text[KMD_IDENTITY_TEXT];
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 	uint8_t pub[32];
 
 	kmd_identity_make(&id);
@@ -34,7 +34,7 @@ static void test_identity(void **state)
 static void test_identity_bad(void **state)
 {
 	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
-	struct kmd_identity id, none = { .channel_priv = { 0 } };
+	struct kmd_identity id, none = {.channel_priv = {0}};
 	struct kmd_fail f;
 	char text[400];
 
@@ -149,8 +149,8 @@ static void test_zap(void **state)
 
 static void test_user_id(void **state)
 {
-	static const char *const bad[] = { "", "P", "P0", "P01", "P33", "F1025", "X1", "P1x", "P-1", "F 1", "p1" };
-	struct km_addr who = { KM_ADDR_FRONTEND, 1024 }, back;
+	static const char *const bad[] = {"", "P", "P0", "P01", "P33", "F1025", "X1", "P1x", "P-1", "F 1", "p1"};
+	struct km_addr who = {KM_ADDR_FRONTEND, 1024}, back;
 	char text[8];
 	size_t i;
 
@@ -170,7 +170,7 @@ static void test_user_id(void **state)
 
 static void test_clock_watch(void **state)
 {
-	struct kmd_clock_watch w = { 0 };
+	struct kmd_clock_watch w = {0};
 	int64_t s = 1000000, t = 100 * s, boot = t, real = 1700000000 * s;
 
 	assert_null(kmd_clock_watch_update(&w, t, boot, real));
@@ -188,12 +188,12 @@ static void test_clock_watch(void **state)
 	/* drifting by a second each second for a day is not a step */
 	for (int i = 0; i < 86400; i++)
 		assert_null(kmd_clock_watch_update(&w, t + (11 + i) * s, boot + (71 + i) * s, real + (71 + 2 * i) * s));
-	assert_null(kmd_clock_watch_now(&(struct kmd_clock_watch){ 0 }));
+	assert_null(kmd_clock_watch_now(&(struct kmd_clock_watch){0}));
 }
 
 static void test_log_bucket(void **state)
 {
-	struct kmd_log_bucket b = { 0 };
+	struct kmd_log_bucket b = {0};
 	unsigned i, n = 0;
 
 	for (i = 0; i < 100; i++)
@@ -237,6 +237,7 @@ static void test_log_line(void **state)
 	close(old);
 }
 
-KM_TESTS(cmocka_unit_test(test_identity), cmocka_unit_test(test_identity_bad), cmocka_unit_test(test_hex), cmocka_unit_test(test_replace),
-	 cmocka_unit_test(test_zap), cmocka_unit_test(test_user_id), cmocka_unit_test(test_clock_watch), cmocka_unit_test(test_log_bucket),
-	 cmocka_unit_test(test_log_level), cmocka_unit_test(test_log_line))
+KM_TESTS(cmocka_unit_test(test_identity), cmocka_unit_test(test_identity_bad), cmocka_unit_test(test_hex),
+	 cmocka_unit_test(test_replace), cmocka_unit_test(test_zap), cmocka_unit_test(test_user_id),
+	 cmocka_unit_test(test_clock_watch), cmocka_unit_test(test_log_bucket), cmocka_unit_test(test_log_level),
+	 cmocka_unit_test(test_log_line))

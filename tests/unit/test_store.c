@@ -8,7 +8,7 @@
 #include "mesh/seal.h"
 #include "mesh/store.h"
 
-static const uint8_t key[32] = { 1, 2, 3 }, wrong_key[32] = { 1, 2, 4 }, nonce[12] = { 9 };
+static const uint8_t key[32] = {1, 2, 3}, wrong_key[32] = {1, 2, 4}, nonce[12] = {9};
 static const char secret[] = "the share of peer three, thirty-two";
 
 static void seal(struct km_buf *b, const char *name)
@@ -148,7 +148,7 @@ static void test_forged(void **state)
 static struct kmd_store *open_store(const char *dir, const uint8_t k[32])
 {
 	struct kmd_store *s;
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 	int err = kmd_store_open(&s, km_temp(dir), k, &f);
 
 	if (err)
@@ -159,7 +159,7 @@ static struct kmd_store *open_store(const char *dir, const uint8_t k[32])
 
 static void expect(struct kmd_store *s, const char *name, const char *want)
 {
-	struct kmd_fail f = { "" };
+	struct kmd_fail f = {""};
 	uint8_t *data;
 	size_t len;
 
@@ -197,7 +197,7 @@ static void test_put_get(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", ".hidden", "a/b", "A", "a b", "../x", "a\n" };
+	static const char *const bad[] = {"", ".", "..", ".hidden", "a/b", "A", "a b", "../x", "a\n"};
 	struct kmd_store *s = open_store("names", key);
 	struct kmd_fail f;
 	uint8_t *data;
@@ -238,14 +238,15 @@ static int see(void *ctx, const char *name, const uint8_t *data, size_t len, str
 {
 	struct seen *s = ctx;
 
-	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s=%.*s ", name, (int)len, (const char *)data);
+	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s=%.*s ", name, (int)len,
+		 (const char *)data);
 	return KM_OK;
 }
 
 static void test_each(void **state)
 {
 	struct kmd_store *s = open_store("each", key);
-	struct seen seen = { "" };
+	struct seen seen = {""};
 	struct kmd_fail f;
 
 	assert_int_equal(kmd_store_put(s, "b", "2", 1, &f), KM_OK);
@@ -300,11 +301,13 @@ static void test_evidence(void **state)
 	struct kmd_fail f;
 
 	assert_int_equal(kmd_store_evidence(s, (const uint8_t *)"abc", 3, &f), KM_OK);
-	assert_int_equal(access(km_temp("ev/evidence/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"), F_OK), 0);
+	assert_int_equal(access(km_temp("ev/evidence/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"), F_OK),
+			 0);
 	kmd_store_close(s);
 }
 
-KM_TESTS(cmocka_unit_test(test_seal), cmocka_unit_test(test_seal_empty), cmocka_unit_test(test_wrong_key), cmocka_unit_test(test_wrong_name),
-	 cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_bit), cmocka_unit_test(test_forged), cmocka_unit_test(test_put_get),
-	 cmocka_unit_test(test_names), cmocka_unit_test(test_crash), cmocka_unit_test(test_each), cmocka_unit_test(test_modes), cmocka_unit_test(test_lock),
+KM_TESTS(cmocka_unit_test(test_seal), cmocka_unit_test(test_seal_empty), cmocka_unit_test(test_wrong_key),
+	 cmocka_unit_test(test_wrong_name), cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_bit),
+	 cmocka_unit_test(test_forged), cmocka_unit_test(test_put_get), cmocka_unit_test(test_names),
+	 cmocka_unit_test(test_crash), cmocka_unit_test(test_each), cmocka_unit_test(test_modes), cmocka_unit_test(test_lock),
 	 cmocka_unit_test(test_evidence))

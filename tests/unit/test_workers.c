@@ -37,7 +37,7 @@ static void run_sum(struct km_job *job)
 
 static void wait_fd(const struct kmd_workers *w)
 {
-	struct pollfd p = { .fd = kmd_workers_fd(w), .events = POLLIN };
+	struct pollfd p = {.fd = kmd_workers_fd(w), .events = POLLIN};
 
 	assert_int_equal(poll(&p, 1, 10000), 1);
 }
@@ -54,7 +54,7 @@ static void test_all_come_back(void **state)
 	assert_int_equal(sem_init(&begun, 0, 0), 0);
 	assert_int_equal(kmd_workers_new(&w, 3, 19), KM_OK);
 	for (i = 0; i < JOBS; i++) {
-		jobs[i] = (struct sum){ .job.run = run_sum, .n = i };
+		jobs[i] = (struct sum){.job.run = run_sum, .n = i};
 		assert_int_equal(kmd_workers_submit(w, &jobs[i].job, i), KM_OK);
 	}
 	while (got < JOBS) {
@@ -104,7 +104,7 @@ static void test_stop(void **state)
 	assert_int_equal(sem_init(&begun, 0, 0), 0);
 	assert_int_equal(kmd_workers_new(&w, 1, 19), KM_OK);
 	for (i = 0; i < 20; i++) {
-		jobs[i] = (struct sum){ .job.run = run_sum, .n = 10, .sleep_ms = 50 };
+		jobs[i] = (struct sum){.job.run = run_sum, .n = 10, .sleep_ms = 50};
 		assert_int_equal(kmd_workers_submit(w, &jobs[i].job, i), KM_OK);
 	}
 	assert_int_equal(sem_wait(&begun), 0);

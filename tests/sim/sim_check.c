@@ -12,6 +12,7 @@
 #include "config.h"
 #include "sim_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "node/frontend_impl.h"
@@ -296,6 +297,19 @@ static void look_for_secrets(struct sim *s, const struct sim_node *node, const v
 			sim_break(s, "invariant 10: the %s of node %u shows", what[k], node->addr.id);
 }
 
+/* Texts are for people: a secret would stand there as digits. */
+static void look_in_text(struct sim *s, const struct sim_node *node, const char *text)
+{
+	char hex[2 * 8 + 1];
+
+	for (unsigned k = 0; k < 3; k++) {
+		for (unsigned i = 0; i < 8; i++)
+			snprintf(hex + 2 * i, 3, "%02x", node->secret[k][i]);
+		if (node->secret_len[k] && strstr(text, hex))
+			sim_break(s, "invariant 10: a text of node %u shows a secret", node->addr.id);
+	}
+}
+
 void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effect *e)
 {
 	if (e->kind == KM_EFFECT_PERSIST && e->secret) {
@@ -304,6 +318,7 @@ void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effe
 	}
 	if (e->data && e->len)
 		look_for_secrets(s, node, e->data, e->len);
+	look_in_text(s, node, e->text);
 	if (node->corrupt)
 		return;
 	if (e->kind == KM_EFFECT_AUDIT)

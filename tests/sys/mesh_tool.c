@@ -5,7 +5,8 @@
  *	mesh_tool null HOST:PORT                         speaks ZMTP without CURVE
  *	mesh_tool curve HOST:PORT SERVERKEY              CURVE with a key nobody knows
  *	mesh_tool as SECRETFILE HOST:PORT SERVERKEY COUNT    with a known key: COUNT random frames, some of several parts
- * The last three print and return whether the handshake succeeded (0) or was refused (1). */
+ *	mesh_tool notified PATH                          prints what comes to a notification socket, until STOPPING=1
+ * null, curve and as print and return whether the handshake succeeded (0) or was refused (1). */
 #include "config.h"
 
 #include <netdb.h>
@@ -150,6 +151,26 @@ static int connect_zmq(const char *address, const uint8_t *secret, const char *s
 	return ret;
 }
 
+static int notified(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char line[500];
+	ssize_t n;
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return 1;
+	while ((n = recv(fd, line, sizeof(line) - 1, 0)) > 0) {
+		line[n] = '\0';
+		puts(line);
+		fflush(stdout);
+		if (strstr(line, "STOPPING=1"))
+			return 0;
+	}
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct kmd_identity id;
@@ -159,6 +180,8 @@ int main(int argc, char **argv)
 		return garbage(argv[2], (unsigned)atoi(argv[3]), dial_tcp);
 	if (argc == 4 && !strcmp(argv[1], "unix-garbage"))
 		return garbage(argv[2], (unsigned)atoi(argv[3]), dial_unix);
+	if (argc == 3 && !strcmp(argv[1], "notified"))
+		return notified(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "null"))
 		return connect_zmq(argv[2], NULL, NULL, 0);
 	if (argc == 4 && !strcmp(argv[1], "curve")) {

@@ -14,7 +14,11 @@ check "all find each other" mesh_ready
 
 check "no core dumps" awk '/core file size/ { exit !($5 == 0 && $6 == 0) }' "/proc/$(mesh_pid p1)/limits"
 locked() { awk '/VmLck/ { exit !($2 > 0) }' "/proc/$(mesh_pid p1)/status"; }
-check "secrets are locked in memory" locked
+if grep -q __asan_init "$KEYMESHD"; then
+	skip "secrets are locked in memory" "AddressSanitizer does away with mlock"
+else
+	check "secrets are locked in memory" locked
+fi
 private() { [ "$(stat -c %a "$M/p1/state")" = 700 ] && [ "$(stat -c %a "$M/p1/identity.secret")" = 600 ]; }
 check "state and secrets are private" private
 

@@ -8,6 +8,8 @@
 #define STALL_FIRST_MS 1500
 #define STALL_AGAIN_US 1500000u
 #define SCORE_NO_JOIN (KM_SCORED / 2)
+/* One restart is nothing; who restarts into every run is left out of them like one that is silent. */
+#define SCORE_RESTART (KM_SCORED / 3 + 1)
 /* A key generation that waits for the last STORED is kept by its stored candidate; its run need not stay. */
 #define STORED_WAIT_US 15000000u
 #define DKG_STORED 6
@@ -216,14 +218,19 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 
 void km_run_drop_with(struct km_peer *p, unsigned peer)
 {
+	unsigned dropped = 0;
+
 	for (struct km_run *run = p->runs, *next; run; run = next) {
 		next = run->next;
 		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
 			continue;
 		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
+		dropped++;
 		/* the list may have changed behind our back: start again, it is short */
 		next = p->runs;
 	}
+	if (dropped)
+		km_blame_link(p, p->self, peer, SCORE_RESTART);
 }
 
 /* A peer is gone: runs that need more of its messages cannot end well, so why wait for their deadlines. */

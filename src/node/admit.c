@@ -175,14 +175,16 @@ int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *byt
 
 /* version u8 | kind u8 | time u64 | presig id | request id | key id | table hash | context u8 | frontend u16 | owner u8 | S u32 |
  * SHA-256 of the bytes */
-void km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t)
+int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t)
 {
 	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_AUDIT);
 	uint8_t hash[KM_HASH_SIZE];
 	struct km_buf b;
 
-	if (!e || km_sha2(256, req->data, req->len, hash))
-		return;
+	if (!e)
+		return KM_E_NOMEM;
+	int err = km_sha2(256, req->data, req->len, hash);
+	KM_ASSERT(!err);
 	km_buf_init(&b);
 	km_buf_reserve(&b, 256);
 	km_put_u8(&b, AUDIT_VERSION);
@@ -199,6 +201,8 @@ void km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t r
 	km_put_bytes(&b, hash, sizeof(hash));
 	e->data = km_buf_take(&b, &e->len);
 	km_buf_clear(&b);
+	/* an empty effect does no harm; the caller must not let the share out */
+	return e->data ? KM_OK : KM_E_NOMEM;
 }
 
 /* ---- frontends, beside signatures */

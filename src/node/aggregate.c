@@ -193,7 +193,7 @@ static void send_signs(struct km_peer *p, struct km_flight *f)
 static void launch(struct km_peer *p, struct km_flight *f, struct km_held *h)
 {
 	km_presig_free(f->ps);
-	f->lot = h->lot;
+	memcpy(f->sid, h->lot->sid, KM_HASH_SIZE);
 	/* out of every list before anything is done with it */
 	f->ps = km_pool_spend(p, h);
 	f->attempts++;
@@ -241,11 +241,11 @@ static void own_share(struct km_peer *p, struct km_flight *f)
 		return;
 	}
 	km_sign_share(f->ps, &f->in, &f->nonce, &f->share[pos]);
-	if (!km_signer_record(p, &f->req, f->ps, &f->in, &f->nonce, &f->share[pos], f->key)) {
+	if (km_admit_audit(p, &f->req, f->request_id, f->ps, &f->key->share->table) ||
+	    !km_signer_record(p, &f->req, f->ps, &f->in, &f->nonce, &f->share[pos], f->key)) {
 		finish(p, f, KM_STATUS_INTERNAL);
 		return;
 	}
-	km_admit_audit(p, &f->req, f->request_id, f->ps, &f->key->share->table);
 	f->missing &= ~km_set_bit(p->self);
 	if (!f->missing)
 		combine(p, f);
@@ -390,7 +390,7 @@ static void refused(struct km_peer *p, struct km_flight *f, unsigned from, unsig
 	switch (status) {
 	case KM_STATUS_UNKNOWN_PRESIG:
 		/* it never finished that run, or has restarted: nothing of it is of use with this member. No suspicion. */
-		km_pool_unknown(p, f->lot, from);
+		km_pool_unknown(p, f->sid, from);
 		break;
 	case KM_STATUS_DEGENERATE:
 		break;

@@ -1,4 +1,4 @@
-/* keygen.c: from an operator's wish to a usable key, and the keys a peer holds.
+/* keygen.c: from an operator's wish to a usable key.
  *
  *	wait for the peers -> PROPOSE -> run -> stored -> STORED of all -> usable -> canaries -> answer
  *
@@ -13,233 +13,6 @@
 
 #define WAIT_PEERS_US 10000000u
 #define RETRY_US 500000u
-#define STORED_FIRST_US 2000000u
-#define STORED_AGAIN_US 10000000u
-
-/* ---- the keys */
-
-struct km_key *km_key_find(struct km_peer *p, const uint8_t table[KM_HASH_SIZE])
-{
-	for (struct km_key *k = p->keys; k; k = k->next)
-		if (memcmp(k->share->table.hash, table, KM_HASH_SIZE) == 0)
-			return k;
-	return NULL;
-}
-
-/* The usable epoch with the highest name. */
-struct km_key *km_key_by_id(struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE])
-{
-	struct km_key *best = NULL;
-
-	for (struct km_key *k = p->keys; k; k = k->next)
-		if (k->share->usable && memcmp(k->share->table.key_id, key_id, KM_HASH_SIZE) == 0 &&
-		    (!best || k->share->table.number > best->share->table.number))
-			best = k;
-	return best;
-}
-
-struct km_key *km_key_by_name(struct km_peer *p, const char *name)
-{
-	struct km_key *found = NULL;
-
-	for (struct km_key *k = p->keys; k; k = k->next)
-		if (strcmp(k->share->table.name, name) == 0 && (!found || k->share->usable))
-			found = k;
-	return found;
-}
-
-static void key_free(struct km_key *k)
-{
-	if (k->share) {
-		km_share_wipe(k->share);
-		km_secret_free(k->share);
-	}
-	free(k->canaries);
-	free(k);
-}
-
-void km_key_free_all(struct km_peer *p)
-{
-	for (struct km_key *k; (k = p->keys);) {
-		p->keys = k->next;
-		key_free(k);
-	}
-}
-
-static void forget(struct km_peer *p, struct km_key **at);
-
-/* A participant that never says STORED must not fill our disk: of many candidates of a name the oldest goes, no promise binds it. */
-static void bound_candidates(struct km_peer *p, const char *name)
-{
-	struct km_key **oldest = NULL;
-	unsigned n = 0;
-
-	for (struct km_key **at = &p->keys; *at; at = &(*at)->next) {
-		if ((*at)->share->usable || strcmp((*at)->share->table.name, name) != 0)
-			continue;
-		if (!oldest)
-			oldest = at;
-		n++;
-	}
-	if (n > KM_CANDIDATES_MAX && p->fx)
-		forget(p, oldest);
-}
-
-/* Takes a copy; at the end of the list. NULL without memory. */
-static struct km_key *key_add(struct km_peer *p, const struct km_share *share)
-{
-	struct km_key *k = calloc(1, sizeof(*k)), **tail;
-
-	if (!k)
-		return NULL;
-	k->share = km_secret_alloc(sizeof(*k->share));
-	if (!k->share) {
-		free(k);
-		return NULL;
-	}
-	*k->share = *share;
-	k->policy = km_settings_key(p->s, share->table.name);
-	for (tail = &p->keys; *tail; tail = &(*tail)->next)
-		;
-	*tail = k;
-	bound_candidates(p, share->table.name);
-	return k;
-}
-
-static void file_name(const struct km_table *t, const char *ending, char *out, size_t size)
-{
-	const uint8_t *h = t->key_id;
-	char hex[4][9];
-
-	for (unsigned i = 0; i < 4; i++)
-		km_format(hex[i], sizeof(hex[i]), "%H", h + 4 * i);
-	km_format(out, size, "key-%s%s%s%s.%s", hex[0], hex[1], hex[2], hex[3], ending);
-}
-
-static int store_share(struct km_peer *p, const struct km_share *share, uint64_t token)
-{
-	uint8_t *mem = km_secret_alloc(KM_SHARE_ENC_MAX);
-	char name[64];
-	struct km_buf b;
-
-	if (!mem)
-		return KM_E_NOMEM;
-	km_buf_init_fixed(&b, mem, KM_SHARE_ENC_MAX);
-	int err = km_share_encode(share, &b);
-	if (!err) {
-		file_name(&share->table, "share", name, sizeof(name));
-		km_peer_persist(p, name, b.data, b.len, 1, token);
-	}
-	km_secret_free(mem);
-	return err;
-}
-
-int km_keygen_load(struct km_peer *p, const uint8_t *data, size_t len)
-{
-	struct km_share *share = km_secret_alloc(sizeof(*share));
-
-	if (!share)
-		return KM_E_NOMEM;
-	int err = km_share_decode(share, data, len);
-	if (!err && (share->self != p->self || memcmp(share->table.idkeys[p->self], p->idkeys[p->self], KM_IDKEY_SIZE) != 0))
-		err = KM_E_MISMATCH;
-	if (!err && !km_key_find(p, share->table.hash)) {
-		struct km_key *k = key_add(p, share);
-
-		if (k)
-			k->stored = km_set_bit(p->self);
-		else
-			err = KM_E_NOMEM;
-	}
-	km_share_wipe(share);
-	km_secret_free(share);
-	return err;
-}
-
-static void forget(struct km_peer *p, struct km_key **at)
-{
-	struct km_key *k = *at;
-	char name[64];
-
-	file_name(&k->share->table, "share", name, sizeof(name));
-	km_peer_persist(p, name, NULL, 0, 0, 0);
-	file_name(&k->share->table, "dkg", name, sizeof(name));
-	km_peer_persist(p, name, NULL, 0, 0, 0);
-	*at = k->next;
-	key_free(k);
-}
-
-/* Candidates of the same name will never be used now: nobody is bound by them. */
-static void forget_candidates(struct km_peer *p, const struct km_key *usable)
-{
-	for (struct km_key **at = &p->keys, *k; (k = *at);) {
-		if (k == usable || k->share->usable || strcmp(k->share->table.name, usable->share->table.name) != 0) {
-			at = &k->next;
-			continue;
-		}
-		forget(p, at);
-	}
-}
-
-static void made_usable(struct km_peer *p, struct km_key *k)
-{
-	const struct km_table *t = &k->share->table;
-
-	k->share->usable = 1;
-	if (store_share(p, k->share, 0))
-		km_effects_log(p->fx, KM_LOG_ERROR, "key %s: out of memory; it counts as unusable at the next start", t->name);
-	km_effects_log(p->fx, KM_LOG_NOTICE, "key %s (%s, %u of %u peers) is usable, id %H", t->name, km_curve_name(t->curve), t->threshold,
-		       km_set_size(t->members), t->key_id);
-	forget_candidates(p, k);
-	/* others must know that we can take part in presigning */
-	km_links_health_now(p);
-	km_refill_soon(p, 0);
-}
-
-/* ---- STORED after the run: candidates that missed some */
-
-static void say_stored(struct km_peer *p, const struct km_key *k, unsigned to)
-{
-	/* WHY: STORED promises a share on disk, so not before it is there */
-	if (!k->share->stored_len || !km_set_has(k->stored, p->self))
-		return;
-	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
-	km_put_bytes(&p->scratch, k->share->stored, k->share->stored_len);
-	km_peer_send(p, km_peer_addr(to));
-}
-
-void km_keygen_say_stored(struct km_peer *p, unsigned to)
-{
-	for (const struct km_key *k = p->keys; k; k = k->next)
-		if (!k->share->usable && km_set_has(k->share->table.members, to))
-			say_stored(p, k, to);
-}
-
-void km_keygen_stored(struct km_peer *p, unsigned from, const struct km_msg *msg)
-{
-	struct km_key *k;
-	uint8_t sender;
-
-	for (k = p->keys; k; k = k->next)
-		if (memcmp(k->share->table.sid, msg->sid, KM_HASH_SIZE) == 0)
-			break;
-	if (!k || msg->sender != from || km_dkg_stored_check(&k->share->table, msg->raw, KM_MSG_HEAD + (size_t)msg->body_len, &sender)) {
-		km_peer_drop_frame(p, KM_DROP_STALE);
-		return;
-	}
-	if (k->share->usable) {
-		/* it asks, having missed ours; once it says in HEALTH that it has the key, there is nothing more to answer */
-		if (!km_links_has_table(p, from, k->share->table.hash))
-			say_stored(p, k, from);
-		return;
-	}
-	if (km_set_has(k->stored, sender))
-		return;
-	k->stored |= km_set_bit(sender);
-	say_stored(p, k, from);
-	if (k->stored == k->share->table.members)
-		made_usable(p, k);
-}
 
 /* ---- what the operator hears */
 
@@ -468,14 +241,14 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 		return;
 	km_buf_init(&archive);
 	if (km_share_decode(share, data, len) == KM_OK && km_dkg_archive(run->m, &archive) == KM_OK) {
-		file_name(&share->table, "dkg", name, sizeof(name));
+		km_key_file(&share->table, "dkg", name, sizeof(name));
 		km_peer_persist(p, name, archive.data, archive.len, 0, 0);
-		if (!km_key_find(p, share->table.hash) && !key_add(p, share))
+		if (!km_key_find(p, share->table.hash) && !km_key_add(p, share))
 			km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
 		run->persist_token = p->next_token++;
 		run->persist_code = code;
 		memcpy(run->persist_table, share->table.hash, KM_HASH_SIZE);
-		file_name(&share->table, "share", name, sizeof(name));
+		km_key_file(&share->table, "share", name, sizeof(name));
 		km_peer_persist(p, name, data, len, 1, run->persist_token);
 	} else {
 		/* the run then waits for a STORED of ours that never comes, and ends as a candidate of others */
@@ -484,22 +257,6 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 	km_buf_clear(&archive);
 	km_share_wipe(share);
 	km_secret_free(share);
-}
-
-void km_keygen_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err)
-{
-	for (struct km_key **at = &p->keys; *at; at = &(*at)->next) {
-		if (memcmp((*at)->share->table.hash, table, KM_HASH_SIZE) != 0)
-			continue;
-		if (err)
-			forget(p, at);
-		else
-			(*at)->stored |= km_set_bit(p->self);
-		/* the run says it first; this is for when that got lost */
-		if (!err)
-			(*at)->say_at_us = p->now.mono_us + STORED_FIRST_US;
-		return;
-	}
 }
 
 void km_keygen_done(struct km_peer *p, struct km_run *run)
@@ -511,10 +268,16 @@ void km_keygen_done(struct km_peer *p, struct km_run *run)
 	if (share && km_dkg_take(run->m, share) == KM_OK) {
 		k = km_key_find(p, share->table.hash);
 		if (!k)
-			k = key_add(p, share);
+			k = km_key_add(p, share);
+	}
+	for (unsigned i = km_set_next(run->prop.participants, 0); k && i; i = km_set_next(run->prop.participants, i)) {
+		const struct km_stored *m = km_machine_find(run->m, run->m->ops->rounds, i);
+
+		if (m)
+			km_key_keep_stored(k, &m->msg);
 	}
 	if (k)
-		made_usable(p, k);
+		km_key_usable(p, k);
 	if (share) {
 		km_share_wipe(share);
 		km_secret_free(share);
@@ -577,16 +340,4 @@ void km_keygen_tick(struct km_peer *p)
 {
 	if (p->keygen.state == KM_KEYGEN_WAIT_PEERS)
 		wait_peers(p);
-	for (struct km_key *k = p->keys; k; k = k->next) {
-		if (k->share->usable || !k->share->stored_len)
-			continue;
-		if (p->now.mono_us >= k->say_at_us) {
-			uint32_t to = km_links_live(p) & k->share->table.members & ~k->stored;
-
-			for (unsigned i = km_set_next(to, 0); i; i = km_set_next(to, i))
-				say_stored(p, k, i);
-			k->say_at_us = p->now.mono_us + STORED_AGAIN_US;
-		}
-		km_peer_wake(p, k->say_at_us);
-	}
 }

@@ -56,7 +56,7 @@ void km_links_start(struct km_peer *p)
 		if (i == p->self)
 			continue;
 		km_links_hello(p, i);
-		km_keygen_say_stored(p, i);
+		km_key_say_stored(p, i);
 	}
 	p->decay_at_us = p->now.mono_us + KM_SCORE_HALF_US;
 	km_links_health_now(p);

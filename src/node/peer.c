@@ -94,7 +94,9 @@ static int ends_with(const char *s, const char *end)
 int km_peer_load(struct km_peer *p, const char *name, const uint8_t *data, size_t len)
 {
 	if (strncmp(name, "key-", 4) == 0 && ends_with(name, ".share"))
-		return km_keygen_load(p, data, len);
+		return km_key_load(p, data, len);
+	if (strncmp(name, "key-", 4) == 0 && ends_with(name, ".cert"))
+		return km_key_load_cert(p, data, len);
 	if (strcmp(name, KM_QUARANTINE_FILE) == 0)
 		return km_blame_load(p, data, len);
 	/* archives of key generations and whatever else lies in the store */
@@ -351,6 +353,7 @@ static void tick(struct km_peer *p)
 	km_aggregate_tick(p);
 	km_signer_tick(p);
 	km_keygen_tick(p);
+	km_key_tick(p);
 	km_canary_tick(p);
 	km_refill_tick(p);
 }
@@ -360,6 +363,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 	switch (ev->kind) {
 	case KM_EVENT_START:
 		p->started = 1;
+		km_key_start(p);
 		km_links_start(p);
 		break;
 	case KM_EVENT_MESSAGE:
@@ -382,7 +386,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 		if (ev->from.kind == KM_ADDR_PEER && known_peer(p, ev->from.id)) {
 			km_links_hello(p, ev->from.id);
 			km_run_resend(p, ev->from.id);
-			km_keygen_say_stored(p, ev->from.id);
+			km_key_say_stored(p, ev->from.id);
 		}
 		break;
 	case KM_EVENT_DOWN:

@@ -4,7 +4,7 @@
  *	blame.c     scores of links, disputes, quarantine       session.c   PROPOSE, JOIN, REFUSE, the sid
  *	accept.c    whether to join
  *	run.c       runs: messages, jobs, deadlines             relay.c     STALL, RELAY, ABORT, HEADERS
- *	keygen.c    from the operator's wish to a usable key
+ *	keygen.c    from the operator's wish to a usable key    keys.c      keys held, their files, candidates, certificates
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
  *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
@@ -124,12 +124,20 @@ struct km_key {
 	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
 	uint32_t stored;                   /* members whose STORED is in (candidates); self: the share is on disk */
 	uint64_t say_at_us;                /* candidates: own STORED again */
+	uint32_t certified;                /* whose STORED is in cert */
+	uint8_t cert[KM_MAX_PEERS + 1][KM_STORED_MAX];
 	struct km_pool pool[KM_POOLS_MAX];
 	unsigned n_pools;
 	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
 	uint32_t *canaries;                /* quorums that signed their canary here */
 	size_t n_canaries, cap_canaries;
 	struct km_key *next;
+};
+
+struct km_cert_file {
+	struct km_cert_file *next;
+	size_t len;
+	uint8_t data[];
 };
 
 /* ---- runs */
@@ -249,7 +257,7 @@ struct km_flight {
 	struct km_sign_input in;
 	struct km_sign_nonce nonce;
 	struct km_presig *ps;              /* of the present attempt, or of the answer */
-	struct km_lot *lot;                /* to be compared only: it may be gone */
+	uint8_t sid[KM_HASH_SIZE];         /* of the run that made it */
 	uint32_t missing, excluded, suspects;
 	struct km_scalar share[KM_MAX_PEERS]; /* by position in the quorum */
 	int owed;                          /* SIGNs are out, own share not yet computed */
@@ -291,6 +299,7 @@ struct km_peer {
 	uint32_t quarantined;
 
 	struct km_key *keys;
+	struct km_cert_file *certs;        /* loaded, until START */
 	struct km_idmap presigs;           /* of km_held */
 	struct km_lot *lots, **lots_tail;
 	size_t n_held;
@@ -414,17 +423,26 @@ void km_keygen_refused(struct km_peer *p, struct km_run *run, unsigned by, unsig
 void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited);
 void km_keygen_progress(struct km_peer *p, struct km_run *run);
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *share, size_t len);
-void km_keygen_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err);
 void km_keygen_done(struct km_peer *p, struct km_run *run);
 void km_keygen_tick(struct km_peer *p);
 void km_keygen_say(struct km_peer *p, const char *text);
 void km_keygen_end(struct km_peer *p, int err, const char *text);
-int km_keygen_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
-void km_keygen_stored(struct km_peer *p, unsigned from, const struct km_msg *msg);
-void km_keygen_say_stored(struct km_peer *p, unsigned to);
+
+/* keys.c */
 struct km_key *km_key_find(struct km_peer *p, const uint8_t table[KM_HASH_SIZE]);
 struct km_key *km_key_by_id(struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE]);
 struct km_key *km_key_by_name(struct km_peer *p, const char *name);
+struct km_key *km_key_add(struct km_peer *p, const struct km_share *share);   /* a copy; NULL without memory */
+void km_key_file(const struct km_table *t, const char *ending, char *out, size_t size);
+void km_key_usable(struct km_peer *p, struct km_key *k);
+void km_key_keep_stored(struct km_key *k, const struct km_msg *m);            /* a checked STORED, for the certificate */
+void km_key_stored(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg);
+void km_key_say_stored(struct km_peer *p, unsigned to);
+void km_key_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err);
+int km_key_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+int km_key_load_cert(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+void km_key_start(struct km_peer *p);
+void km_key_tick(struct km_peer *p);
 void km_key_free_all(struct km_peer *p);
 
 /* canary.c */
@@ -440,7 +458,8 @@ void km_pool_init(struct km_peer *p, uint64_t mult);
 void km_pool_take_run(struct km_peer *p, struct km_run *run);
 void km_pool_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE]);
-void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member);
+/* A member holds nothing of that run. */
+void km_pool_unknown(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE], unsigned member);
 void km_pool_tick(struct km_peer *p);
 void km_pool_burn_with(struct km_peer *p, unsigned peer);
 void km_pool_burn_all(struct km_peer *p);
@@ -471,7 +490,7 @@ int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_
 		   struct km_spend **spend) KM_MUST;
 void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
 int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *bytes, size_t len, struct km_scalar *m) KM_MUST;
-void km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t);
+int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t);
 
 void km_admit_on_ping(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
 void km_admit_on_table_ask(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);

@@ -271,11 +271,12 @@ void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_S
 		burn_if(p, lot, km_set_bit(from), 0);
 }
 
-void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member)
+void km_pool_unknown(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE], unsigned member)
 {
-	for (struct km_lot *l = p->lots; l; l = l->next)
-		if (l == lot)
-			burn_if(p, l, km_set_bit(member), 0);
+	struct km_lot *lot = lot_find(p, sid);
+
+	if (lot)
+		burn_if(p, lot, km_set_bit(member), 0);
 }
 
 /* ---- time */

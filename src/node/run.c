@@ -435,11 +435,11 @@ void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_
 	/* the sid stands behind version, proto, round, sender, recipient and length */
 	struct km_run *run = km_run_by_sid(p, raw + 10);
 	if (!run || run->state == KM_RUN_LINGERS) {
-		if (relayed || km_msg_parse(&msg, raw, len))
+		if (km_msg_parse(&msg, raw, len))
 			km_peer_drop_frame(p, KM_DROP_STALE);
 		else if (msg.proto == KM_PROTO_DKG && msg.round == DKG_STORED)
-			km_keygen_stored(p, from, &msg);
-		else if (!run)
+			km_key_stored(p, from, relayed, &msg);
+		else if (!run && !relayed)
 			km_session_early(p, from, &msg);
 		else
 			km_peer_drop_frame(p, KM_DROP_STALE);
@@ -492,7 +492,7 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 		return;
 	}
 	run->persist_token = 0;
-	km_keygen_persisted(p, run->persist_table, err);
+	km_key_persisted(p, run->persist_table, err);
 	if (err) {
 		km_effects_log(p->fx, KM_LOG_ERROR, "the new share could not be stored: %s", km_strerror(err));
 		km_run_drop(p, run, KM_E_IO, 0, 1);

@@ -155,21 +155,23 @@ static void sign(struct km_peer *p, unsigned from, const struct km_sign *m, cons
 		status = err == KM_E_DEGENERATE ? KM_STATUS_DEGENERATE : KM_STATUS_INTERNAL;
 		goto out;
 	}
-	/* 10, 11 */
+	/* 10; then 12 before 11: a share that cannot be logged must not be repeated from a record either */
 	km_sign_share(ps, &in, &nonce, &s_i);
-	struct km_record *r = km_signer_record(p, &m->req, ps, &in, &nonce, &s_i, key);
-	if (!r && KM_RULE(km_rule_burn_first))
+	if (km_admit_audit(p, &m->req, request_id, ps, &key->share->table))
 		goto out;
-	/* 12, 13 */
-	km_admit_audit(p, &m->req, request_id, ps, &key->share->table);
-	p->n_signed++;
-	if (r) {
-		reply(p, from, m->presig_id, request_id, KM_STATUS_OK, r);
-		goto free_out;
+	struct km_record *r = km_signer_record(p, &m->req, ps, &in, &nonce, &s_i, key), once;
+	if (!r && !KM_RULE(km_rule_burn_first)) {
+		/* a second share under one presignature has no place among the records */
+		memset(&once, 0, sizeof(once));
+		once.scalar_size = (uint8_t)km_curve_scalar_size(ps->curve);
+		km_scalar_encode(ps->curve, once.s, &s_i);
+		r = &once;
 	}
-	struct km_record once = {.scalar_size = (uint8_t)km_curve_scalar_size(ps->curve)};
-	km_scalar_encode(ps->curve, once.s, &s_i);
-	reply(p, from, m->presig_id, request_id, KM_STATUS_OK, &once);
+	if (!r)
+		goto out;
+	/* 13 */
+	p->n_signed++;
+	reply(p, from, m->presig_id, request_id, KM_STATUS_OK, r);
 	goto free_out;
 out:
 	reply(p, from, m->presig_id, request_id, status, NULL);

@@ -246,6 +246,38 @@ static void test_stored_lost(void **state)
 	mesh_free(&mesh);
 }
 
+static int tap_selective(struct mesh *m, struct mesh_packet *k)
+{
+	/* the STORED of 3 reaches only 1, and 1 is not heard by the others for now */
+	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG && k->data[4] == 6 && k->from.id == 3 && k->to.id != 1) {
+		muted++;
+		return 0;
+	}
+	return k->data[0] != KM_FRAME_RELAY || k->from.id != 1 || !heal_after;
+}
+
+/* A corrupt member says STORED to one only, and is never heard again: the one hands it on, even after a restart. */
+static void test_stored_to_one_only(void **state)
+{
+	init(4, 2, 16);
+	start(UINT32_MAX);
+	muted = 0;
+	heal_after = 1;
+	mesh.tap = tap_selective;
+	assert_true(mesh_keygen(&mesh, 2, 2000000) < 0);
+	assert_true(muted > 0);
+	assert_int_equal(usable(1), 1);
+	assert_int_equal(usable(2) | usable(4), 0);
+	mesh_kill(&mesh, 3);
+	mesh_kill(&mesh, 1);
+	mesh_start(&mesh, 1);
+	heal_after = 0;
+	mesh_run(&mesh, 20000000);
+	assert_int_equal(usable(2) & usable(4), 1);
+	assert_true(peer(2)->n_presigned > 0);
+	mesh_free(&mesh);
+}
+
 /* Everybody dies between storing and STORED: after the restart the candidates find each other. */
 static void test_crash_before_stored(void **state)
 {
@@ -352,5 +384,5 @@ static void test_conviction_outlives_a_restart(void **state)
 KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_other_threshold_at_one_peer), cmocka_unit_test(test_impossible_requests),
 	 cmocka_unit_test(test_roster_mismatch), cmocka_unit_test(test_roster_mismatch_says_what), cmocka_unit_test(test_silent_peers),
 	 cmocka_unit_test(test_clock), cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
-	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
+	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only), cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
 	 cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_conviction_outlives_a_restart))

@@ -324,7 +324,7 @@ void kmd_daemon_run(struct kmd_daemon *d)
 		d->frontend ? "frontend" : "", d->config->self_name, PACKAGE_VERSION);
 	kmd_notify("READY=1\nSTATUS=serving");
 	while (!d->stopping) {
-		uint64_t now_us = kmd_mono_us();
+		uint64_t now_us;
 		int more;
 
 		give_pending(d);
@@ -332,6 +332,8 @@ void kmd_daemon_run(struct kmd_daemon *d)
 		give_pending(d);
 		if (d->worker_dirty)
 			take_worked(d);
+		/* WHY only now: what these steps put off until their messages were out is due at once, and not when the next event comes. */
+		now_us = kmd_mono_us();
 		tick(d, KMD_SIDE_PEER, now_us);
 		tick(d, KMD_SIDE_FRONTEND, now_us);
 		give_pending(d);

@@ -131,7 +131,7 @@ static int check_listen(const struct kmd_config *c, const struct kmd_conf_at *at
 static int check_hex_key(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *hex,
 			 uint8_t out[32])
 {
-	if (kmd_hex_decode(out, 32, hex))
+	if (kmd_hex_decode(out, 32, hex, strlen(hex)))
 		return kmd_conf_error(at, s, key, "%s is not 64 hex digits; copy it from the line that keymesh init prints", key);
 	if (!strcmp(key, "identity") && km_ed25519_check_key(out))
 		return kmd_conf_error(at, s, key,
@@ -434,7 +434,7 @@ static int load_seal_key(struct kmd_config *c, const struct kmd_conf_at *at, con
 	c->seal_key = km_secret_alloc(32);
 	if (!c->seal_key)
 		err = kmd_fail(at->f, KM_E_NOMEM, "no locked memory for the sealing key (see ulimit -l)");
-	else if (memchr(text, 0, len) || kmd_hex_decode(c->seal_key, 32, (char *)text))
+	else if (kmd_hex_decode(c->seal_key, 32, (char *)text, len))
 		err = kmd_conf_error(at, s, key, "%s is not 64 hex digits; make a sealing key with keymesh init", path);
 	km_secret_free(text);
 	return err;

@@ -27,19 +27,24 @@ void kmd_random(void *out, size_t n)
 	}
 }
 
+/* WHY arithmetic and no table, here and below: the digits may be those of a secret key. */
+static char hex_char(unsigned v)
+{
+	return (char)('0' + v + (((9 - v) >> 8) & ('a' - '0' - 10)));
+}
+
 void kmd_hex_encode(char *out, const uint8_t *p, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		out[2 * i] = digits[p[i] >> 4];
-		out[2 * i + 1] = digits[p[i] & 15];
+		out[2 * i] = hex_char(p[i] >> 4);
+		out[2 * i + 1] = hex_char(p[i] & 15);
 	}
 	out[2 * n] = '\0';
 }
 
-/* WHY arithmetic and no table: the digits may be those of a secret key. Returns > 15 for no digit. */
+/* Returns > 15 for no digit. */
 static unsigned hex_digit(unsigned c)
 {
 	unsigned num = c - '0', let = (c | 0x20) - 'a';
@@ -48,12 +53,12 @@ static unsigned hex_digit(unsigned c)
 	return (is_num & num) | (is_let & (let + 10)) | (~(is_num | is_let) & 0x100);
 }
 
-int kmd_hex_decode(uint8_t *out, size_t n, const char *hex)
+int kmd_hex_decode(uint8_t *out, size_t n, const char *hex, size_t len)
 {
 	unsigned bad = 0;
 	size_t i;
 
-	if (strlen(hex) != 2 * n) {
+	if (len != 2 * n) {
 		memset(out, 0, n);
 		return KM_E_ENCODING;
 	}
@@ -63,6 +68,7 @@ int kmd_hex_decode(uint8_t *out, size_t n, const char *hex)
 		bad |= (hi | lo) >> 8;
 		out[i] = (uint8_t)(hi << 4 | lo);
 	}
+	km_declassify(&bad, sizeof(bad));
 	if (bad) {
 		km_wipe(out, n);
 		return KM_E_ENCODING;

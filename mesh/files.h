@@ -25,7 +25,7 @@ int kmd_dir_open(const char *path, struct kmd_fail *f) KM_MUST;
 void kmd_random(void *out, size_t n);
 /* Lower-case hex; out has 2n+1 bytes. */
 void kmd_hex_encode(char *out, const uint8_t *p, size_t n);
-/* Exactly 2n hex digits, then the end of the string. KM_E_ENCODING. */
-int kmd_hex_decode(uint8_t *out, size_t n, const char *hex) KM_MUST;
+/* KM_E_ENCODING unless hex is 2n hex digits. Constant time in the digits. */
+int kmd_hex_decode(uint8_t *out, size_t n, const char *hex, size_t len) KM_MUST;
 
 #endif

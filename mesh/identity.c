@@ -60,10 +60,10 @@ static int parse_line(struct kmd_identity *id, char *line, unsigned *seen, struc
 			err = kmd_fail(f, KM_E_VERSION, "its version is not 1; this keymesh is too old for it");
 	} else if (!strcmp(line, "ed25519")) {
 		bit = SEEN_ED25519;
-		err = kmd_hex_decode(id->sign.priv, 32, value);
+		err = kmd_hex_decode(id->sign.priv, 32, value, strlen(value));
 	} else if (!strcmp(line, "x25519")) {
 		bit = SEEN_X25519;
-		err = kmd_hex_decode(id->channel_priv, 32, value);
+		err = kmd_hex_decode(id->channel_priv, 32, value, strlen(value));
 	} else {
 		return kmd_fail(f, KM_E_ENCODING, "a line begins with none of version, ed25519, x25519");
 	}

@@ -19,7 +19,7 @@ struct ctime_case {
 	int curves;   /* 0: run once, 1: run for every curve */
 };
 
-extern const struct ctime_case ctime_base[], ctime_ec[], ctime_zk[], ctime_proto[], ctime_dkg[];
+extern const struct ctime_case ctime_base[], ctime_ec[], ctime_zk[], ctime_proto[], ctime_dkg[], ctime_mesh[];
 /* Deliberate leaks: each must be reported. */
 extern const struct ctime_case ctime_control[];
 

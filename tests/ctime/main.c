@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 	run_table(ctime_ec);
 	run_table(ctime_zk);
 	run_table(ctime_dkg);
+	run_table(ctime_mesh);
 	run_table(ctime_proto);
 	return 0;
 }

@@ -128,7 +128,7 @@ static int connect_zmq(const char *address, const uint8_t *secret, const char *s
 	int ret, zero = 0;
 
 	if (secret) {
-		if (kmd_hex_decode(server, 32, server_hex))
+		if (kmd_hex_decode(server, 32, server_hex, strlen(server_hex)))
 			return 2;
 		km_x25519_public(secret, public);
 		zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, server, 32);

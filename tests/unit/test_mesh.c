@@ -62,18 +62,18 @@ static void test_hex(void **state)
 	for (i = 0; i < 256; i++)
 		all[i] = (uint8_t)i;
 	kmd_hex_encode(hex, all, 256);
-	assert_int_equal(kmd_hex_decode(back, 256, hex), KM_OK);
+	assert_int_equal(kmd_hex_decode(back, 256, hex, strlen(hex)), KM_OK);
 	assert_memory_equal(all, back, 256);
-	assert_int_equal(kmd_hex_decode(back, 2, "ABcd"), KM_OK);
+	assert_int_equal(kmd_hex_decode(back, 2, "ABcd", strlen("ABcd")), KM_OK);
 	assert_int_equal(back[0] << 8 | back[1], 0xabcd);
 	for (i = 1; i < 256; i++) {
 		int digit = (i >= '0' && i <= '9') || (i >= 'a' && i <= 'f') || (i >= 'A' && i <= 'F');
 
 		bad[1] = (char)i;
-		assert_int_equal(kmd_hex_decode(back, 1, bad), digit ? KM_OK : KM_E_ENCODING);
+		assert_int_equal(kmd_hex_decode(back, 1, bad, strlen(bad)), digit ? KM_OK : KM_E_ENCODING);
 	}
-	assert_int_equal(kmd_hex_decode(back, 2, "abc"), KM_E_ENCODING);
-	assert_int_equal(kmd_hex_decode(back, 1, "abc"), KM_E_ENCODING);
+	assert_int_equal(kmd_hex_decode(back, 2, "abc", strlen("abc")), KM_E_ENCODING);
+	assert_int_equal(kmd_hex_decode(back, 1, "abc", strlen("abc")), KM_E_ENCODING);
 }
 
 /* ---- files */

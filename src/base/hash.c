@@ -211,6 +211,8 @@ static void merkle(uint8_t tag, const void *a, size_t an, const void *b, size_t 
 	if (bn)
 		sha256_update(&c, bn, b);
 	DIGEST(sha256_digest, &c, KM_HASH_SIZE, out);
+	/* a leaf may be a row of a private message: its last bytes stay in the block */
+	km_wipe(&c, sizeof(c));
 }
 
 void km_merkle_leaf(const void *p, size_t n, uint8_t out[KM_HASH_SIZE])

@@ -21,6 +21,13 @@ void km_wipe(void *p, size_t n)
 #endif
 }
 
+__attribute__((noinline)) void km_wipe_stack(void)
+{
+	uint8_t below[KM_STACK_WIPED];
+
+	km_wipe(below, sizeof(below));
+}
+
 int km_equal_ct(const void *a, const void *b, size_t n)
 {
 	const volatile uint8_t *x = a, *y = b;

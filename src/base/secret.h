@@ -9,6 +9,10 @@
 /* Overwrites n bytes with zeros in a way no compiler removes; under a constant-time build the bytes
  * are then marked undefined, so that a use after the wipe shows in tests. */
 void km_wipe(void *p, size_t n);
+/* Wipes the stack below the caller's frame as far down as our computations go (KM_STACK_WIPED bytes): what libraries and
+ * the compiler left there of secrets (a block of a key stream, a spilled register) is not ours to wipe by name. */
+#define KM_STACK_WIPED 32768
+void km_wipe_stack(void);
 /* 1 when the n bytes are equal, else 0. Constant time in the contents. */
 int km_equal_ct(const void *a, const void *b, size_t n) KM_MUST;
 

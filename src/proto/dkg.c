@@ -29,8 +29,8 @@ static void wipe_secrets(struct km_machine *m)
 	km_machine_wipe_seed(m);
 }
 
-/* Ends the run without a key. WHY here and not when the machine is freed: nothing of a dropped run may be left to steal. */
-static int drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs)
+/* The end of a run without a key. */
+static void dkg_wipe(struct km_machine *m)
 {
 	struct km_dkg_state *st = state_of(m);
 
@@ -38,7 +38,6 @@ static int drop(struct km_machine *m, int code, uint32_t waited_for, struct km_o
 	/* once STORED was sent, the share is on disk and may still become usable */
 	km_secret_free(st->share);
 	st->share = NULL;
-	return km_machine_drop(m, code, waited_for, outs);
 }
 
 /* ---- shapes */
@@ -256,7 +255,7 @@ static int openings_judged(struct km_machine *m, struct km_outs *outs)
 		if (err)
 			return err;
 	}
-	return drop(m, KM_E_VERIFY, 0, outs);
+	return km_machine_drop(m, KM_E_VERIFY, 0, outs);
 }
 
 /* ---- the rounds */
@@ -283,7 +282,7 @@ static int acks_in(struct km_machine *m, struct km_outs *outs)
 	if (err)
 		return err;
 	if (any)
-		return drop(m, KM_E_VERIFY, 0, outs);
+		return km_machine_drop(m, KM_E_VERIFY, 0, outs);
 	st->share = km_secret_alloc(sizeof(*st->share));
 	return st->share ? km_machine_job(m, KM_DKG_JOB_FINISH, km_dkg_job_finish, outs) : KM_E_NOMEM;
 }
@@ -298,7 +297,7 @@ static int stored_in(struct km_machine *m, struct km_outs *outs)
 		if (KM_RULE(km_rule_echo) && memcmp(m->bcast[KM_DKG_G6][i].msg.body, own, KM_DKG_STORED) != 0)
 			other |= km_set_bit(i);
 	if (other)
-		return drop(m, KM_E_MISMATCH, other, outs);
+		return km_machine_drop(m, KM_E_MISMATCH, other, outs);
 	st->share->usable = 1;
 	return km_machine_done(m, outs);
 }
@@ -331,7 +330,7 @@ static int dkg_worked(struct km_machine *m, struct km_job *job, struct km_outs *
 
 	/* only chance makes an identity here (2^-256), and nobody is to blame for it */
 	if (job->err)
-		return drop(m, job->err == KM_E_IDENTITY ? KM_E_DEGENERATE : job->err, 0, outs);
+		return km_machine_drop(m, job->err == KM_E_IDENTITY ? KM_E_DEGENERATE : job->err, 0, outs);
 	switch (job->what) {
 	case KM_DKG_JOB_DEAL:
 		return send_commit(m, outs);
@@ -360,7 +359,7 @@ static int end_early(struct km_machine *m, unsigned round, int code, uint32_t wa
 		if (err)
 			return err;
 	}
-	return drop(m, any ? KM_E_VERIFY : code, waited_for, outs);
+	return km_machine_drop(m, any ? KM_E_VERIFY : code, waited_for, outs);
 }
 
 static int dkg_timeout(struct km_machine *m, unsigned round, uint32_t have, struct km_outs *outs)
@@ -408,6 +407,7 @@ static const struct km_machine_ops dkg_ops = {
 	.persisted = dkg_persisted,
 	.timeout = dkg_timeout,
 	.split = dkg_split,
+	.wipe = dkg_wipe,
 	.destroy = dkg_destroy,
 };
 

@@ -76,6 +76,16 @@ void km_machine_wipe_seed(struct km_machine *m)
 	km_rng_clear(&m->rng);
 }
 
+/* WHY at the end and not when the machine is freed: a dropped run may linger for its messages, and nothing secret of it may. */
+static void wipe_run(struct km_machine *m)
+{
+	if (m->ops->wipe)
+		m->ops->wipe(m);
+	for (unsigned r = 0; r <= KM_MAX_ROUNDS; r++)
+		km_machine_wipe_private(m, r);
+	km_machine_wipe_seed(m);
+}
+
 /* ---- views */
 
 const uint8_t *km_machine_prev(const struct km_machine *m, unsigned round)
@@ -260,8 +270,10 @@ int km_machine_worked(struct km_machine *m, uint64_t now_ms, struct km_outs *out
 		km_machine_free(m);
 		return 1;
 	}
-	if (m->ended)
+	if (m->ended) {
+		wipe_run(m);
 		return KM_OK;
+	}
 	/* own computing time is nobody's lateness */
 	m->round_since_ms = now_ms;
 	int err = m->job.err == KM_E_NOMEM ? KM_E_NOMEM : m->ops->worked(m, &m->job, outs);
@@ -335,10 +347,17 @@ int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, co
 	return err;
 }
 
-int km_machine_job(struct km_machine *m, unsigned what, void (*run)(struct km_job *), struct km_outs *outs)
+/* WHY the stack: a worker's outlives the run; what a job left on it would survive the wiping before PASS. */
+static void run_job(struct km_job *job)
+{
+	job->work(job);
+	km_wipe_stack();
+}
+
+int km_machine_job(struct km_machine *m, unsigned what, void (*work)(struct km_job *), struct km_outs *outs)
 {
 	KM_ASSERT(!m->busy);
-	m->job = (struct km_job){.run = run, .what = what, .state = m->state};
+	m->job = (struct km_job){.run = run_job, .work = work, .what = what, .state = m->state};
 	int err = km_outs_add(outs, KM_OUT_JOB, 0, 0, NULL, 0);
 	if (err)
 		return err;
@@ -379,6 +398,8 @@ int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct 
 	if (m->ended)
 		return KM_OK;
 	m->ended = 1;
+	if (!m->busy)
+		wipe_run(m);
 	int err = km_outs_add(outs, KM_OUT_DROP, 0, code, NULL, 0);
 	if (!err) {
 		struct km_out *last = outs->head;

@@ -41,7 +41,8 @@ enum km_evidence_kind {
 };
 
 struct km_job {
-	void (*run)(struct km_job *job);   /* pure; any thread */
+	void (*run)(struct km_job *job);   /* pure; any thread; leaves nothing secret on its stack */
+	void (*work)(struct km_job *job);  /* what run calls: the protocol's computation */
 	int err;                           /* KM_OK or KM_E_*, set by run */
 	unsigned what;                     /* the protocol's own name of the job */
 	void *state;                       /* owned by the machine that made it, lent to the job while it is out */
@@ -107,6 +108,8 @@ struct km_machine_ops {
 	int (*timeout)(struct km_machine *m, unsigned round, uint32_t have, struct km_outs *outs);
 	/* prev of `peer` in `round` differs from ours. NULL: drop with KM_E_MISMATCH. */
 	int (*split)(struct km_machine *m, unsigned round, unsigned peer, struct km_outs *outs);
+	/* The run has ended without result: whatever is secret in the state goes. Called once, when no job is out. May be NULL. */
+	void (*wipe)(struct km_machine *m);
 	void (*destroy)(struct km_machine *m);   /* wipes and frees the protocol's state, not m */
 };
 
@@ -176,13 +179,14 @@ const struct km_stored *km_machine_find(const struct km_machine *m, unsigned rou
 int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, const uint8_t *body, struct km_outs *outs) KM_MUST;
 /* prev for a message of `round`: hash of the broadcasts of all earlier rounds, as seen here. */
 const uint8_t *km_machine_prev(const struct km_machine *m, unsigned round);
-int km_machine_job(struct km_machine *m, unsigned what, void (*run)(struct km_job *), struct km_outs *outs) KM_MUST;
+int km_machine_job(struct km_machine *m, unsigned what, void (*work)(struct km_job *), struct km_outs *outs) KM_MUST;
 int km_machine_persist(struct km_machine *m, int token, const void *data, size_t len, struct km_outs *outs) KM_MUST;
 /* Wiping on the way: the private messages received in `round`, and the run's randomness (after it no proof can be made). */
 void km_machine_wipe_private(struct km_machine *m, unsigned round);
 void km_machine_wipe_seed(struct km_machine *m);
 /* Evidence made of whole envelopes: E1, E2, E7 ... Appends KM_OUT_CONVICT with kind | count | (u32 len | envelope)*. */
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
+/* Ends the run without result and wipes it; while a job is out, when that comes back. */
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs) KM_MUST;
 int km_machine_done(struct km_machine *m, struct km_outs *outs) KM_MUST;
 

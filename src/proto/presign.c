@@ -101,17 +101,20 @@ static void wipe_early(struct km_presign *s)
 }
 
 /* A run that ends without result leaves nothing; it is never opened by a timeout. */
-static int drop(struct km_presign *s, int code, uint32_t waited_for, struct km_outs *outs)
+static void wipe_op(struct km_machine *m)
 {
+	struct km_presign *s = m->state;
+
 	wipe_early(s);
 	for (unsigned o = 0; o < s->own; o++) {
 		km_secret_wipe(&s->a[o]);
 		km_secret_wipe(&s->v[o]);
 		km_secret_wipe(&s->c[o]);
 		s->tuple[o] = KM_TUPLE_DROPPED;
+		km_presig_free(s->done[o]);
+		s->done[o] = NULL;
 	}
 	km_secret_wipe(s->x_i);
-	return km_machine_drop(s->m, code, waited_for, outs);
 }
 
 /* Convicts everybody the last job found guilty, with the envelopes that show it. */
@@ -179,7 +182,7 @@ static int send_c4(struct km_presign *s, struct km_outs *outs)
 	int err;
 
 	if (KM_RULE(km_rule_barrier) && differing(s, KM_PRESIGN_PASS, s->m->participants, s->oklist_hash, KM_HASH_SIZE))
-		return drop(s, KM_E_MISMATCH, 0, outs);
+		return km_machine_drop(s->m, KM_E_MISMATCH, 0, outs);
 	err = km_bind_epsilon(s, s->table_hash, s->x_i);
 	if (!err)
 		err = km_presign_room(s, KM_PRESIGN_C4);
@@ -200,7 +203,7 @@ static int send_pass(struct km_presign *s, struct km_outs *outs)
 	int err;
 
 	if (differing(s, KM_PRESIGN_OK, s->m->participants, list, len))
-		return drop(s, KM_E_MISMATCH, 0, outs);
+		return km_machine_drop(s->m, KM_E_MISMATCH, 0, outs);
 	/* WHY before PASS: after PASS others release x - v; whoever could still open v would give x away (A3, A14). */
 	if (KM_RULE(km_rule_wipe_before_pass))
 		wipe_early(s);
@@ -289,12 +292,12 @@ static int worked_op(struct km_machine *m, struct km_job *job, struct km_outs *o
 	int err = job->err;
 
 	if (err)
-		return drop(s, err, 0, outs);
+		return km_machine_drop(s->m, err, 0, outs);
 	err = convict(s, outs);
 	if (err)
 		return err;
 	if (s->fail && job->what != KM_JOB_BIND)
-		return drop(s, s->fail, 0, outs);
+		return km_machine_drop(s->m, s->fail, 0, outs);
 	switch (job->what) {
 	case KM_JOB_DEAL:
 		return send_deal(s, outs);
@@ -345,12 +348,12 @@ static int timeout_op(struct km_machine *m, unsigned round, uint32_t have, struc
 
 	if (round == KM_PRESIGN_C4)
 		return bind_job(s, have, outs);
-	return drop(s, KM_E_DEADLINE, m->participants & ~have, outs);
+	return km_machine_drop(s->m, KM_E_DEADLINE, m->participants & ~have, outs);
 }
 
 static int split_op(struct km_machine *m, unsigned round, unsigned peer, struct km_outs *outs)
 {
-	return drop(m->state, KM_E_MISMATCH, 0, outs);
+	return km_machine_drop(m, KM_E_MISMATCH, 0, outs);
 }
 
 /* ---- life */
@@ -402,6 +405,7 @@ static const struct km_machine_ops presign_ops = {
 	.worked = worked_op,
 	.timeout = timeout_op,
 	.split = split_op,
+	.wipe = wipe_op,
 	.destroy = destroy_op,
 };
 

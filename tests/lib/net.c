@@ -23,6 +23,7 @@ struct net {
 	uint64_t now;
 	net_tap_fn tap;
 	void *tap_ctx;
+	net_job_fn job;
 };
 
 static void seed_bytes(uint64_t seed, const char *what, uint8_t id, uint8_t out[KM_SEED_SIZE])
@@ -85,6 +86,11 @@ void net_tap(struct net *net, net_tap_fn fn, void *ctx)
 	net->tap_ctx = ctx;
 }
 
+void net_jobs(struct net *net, net_job_fn fn)
+{
+	net->job = fn;
+}
+
 uint64_t net_now(const struct net *net)
 {
 	return net->now;
@@ -144,7 +150,10 @@ static void carry_out(struct net *net, uint8_t id, struct km_outs *outs)
 		case KM_OUT_JOB: {
 			p->jobs++;
 			uint64_t t = cpu_now();
-			out->job->run(out->job);
+			if (net->job)
+				net->job(p->m, out->job);
+			else
+				out->job->run(out->job);
 			int err = km_machine_worked(p->m, net->now, outs);
 			p->cpu_ns += cpu_now() - t;
 			KM_ASSERT(err <= 0);

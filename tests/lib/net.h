@@ -35,12 +35,15 @@ struct net;
 enum net_verdict { NET_PASS, NET_DROP };
 /* *raw is a malloc'd envelope the tap may change in place or replace (free and malloc). */
 typedef enum net_verdict (*net_tap_fn)(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len);
+/* Runs the job of machine m in some other way than inline. */
+typedef void (*net_job_fn)(struct km_machine *m, struct km_job *job);
 
 struct net *net_new(uint64_t seed);
 void net_free(struct net *net);
 void net_add(struct net *net, uint8_t id, struct km_machine *m);
 struct net_party *net_party(struct net *net, uint8_t id);
 void net_tap(struct net *net, net_tap_fn fn, void *ctx);
+void net_jobs(struct net *net, net_job_fn fn);
 /* Puts an envelope on the wire as if sent by channel `from`. */
 void net_inject(struct net *net, uint8_t from, uint8_t to, const uint8_t *raw, size_t len);
 /* Starts machines not yet started and runs until no message is left. Then, if `timeouts`, lets deadlines pass (now jumps) until

@@ -16,6 +16,7 @@
 #include "base/context.h"
 #include "mesh/clock.h"
 #include "mesh/files.h"
+#include "mesh/sched.h"
 
 #define MAX_CLIENTS 256
 #define GRACE_US 3000000
@@ -180,8 +181,9 @@ static int measure(struct bench *o)
 	long i;
 	int err = KM_OK;
 
-	/* WHY: the kernel may end a wait 50 us late, and these would count as the daemon's. */
+	/* WHY: what this process itself comes late would count as the daemon's. */
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	kmd_sched_prompt();
 	o->start_us = kmd_mono_us();
 	o->end_us = o->start_us + (uint64_t)o->seconds * 1000000;
 	for (i = 0; !o->rate && i < o->n_clients && !err; i++)

@@ -3,13 +3,11 @@
 #include "mesh/daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "base/secret.h"
 #include "mesh/files.h"
@@ -98,18 +96,14 @@ static void do_work(struct kmd_daemon *d, enum kmd_side side, const struct km_ef
 	kmd_daemon_post(d, side, &ev, NULL, 0, 0);
 }
 
-/* u32 length, then the entry; written before anything that comes after it is carried out. */
-static void do_audit(struct kmd_daemon *d, const struct km_effect *e)
+static int do_audit(struct kmd_daemon *d, const struct km_effect *e)
 {
-	uint8_t head[4] = {(uint8_t)(e->len >> 24), (uint8_t)(e->len >> 16), (uint8_t)(e->len >> 8), (uint8_t)e->len};
-	struct iovec v[2] = {{head, sizeof(head)}, {e->data, e->len}};
+	struct kmd_fail f;
 
-	if (d->audit_fd < 0)
-		return;
-	if (writev(d->audit_fd, v, 2) != (ssize_t)(sizeof(head) + e->len))
-		kmd_log_limited(KM_LOG_ERROR, "the audit log cannot be written: %s", strerror(errno));
-	else
-		d->audit_bytes += sizeof(head) + e->len;
+	if (!d->audit || !kmd_auditfile_append(d->audit, e->data, e->len, &f))
+		return KM_OK;
+	kmd_log_limited(KM_LOG_ERROR, "not signing: %s", f.text);
+	return KM_E_IO;
 }
 
 static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
@@ -131,7 +125,6 @@ static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect
 		kmd_request_answer(d, side, e);
 		break;
 	case KM_EFFECT_AUDIT:
-		do_audit(d, e);
 		break;
 	case KM_EFFECT_EVIDENCE:
 		if (d->store && kmd_store_evidence(d->store, e->data, e->len, &f))
@@ -146,7 +139,7 @@ static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect
 void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *ev)
 {
 	struct km_effect *e;
-	int err = KM_OK;
+	int err = KM_OK, unlogged = 0;
 
 	ev->now = kmd_now();
 	if (side == KMD_SIDE_PEER && d->peer)
@@ -157,7 +150,11 @@ void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *
 		kmd_log_limited(KM_LOG_ERROR, "the %s could not take an event (kind %d): %s",
 				side == KMD_SIDE_PEER ? "peer" : "frontend", (int)ev->kind, km_strerror(err));
 	while ((e = km_effects_pop(&d->fx))) {
-		carry_out(d, side, e);
+		if (e->kind == KM_EFFECT_AUDIT)
+			unlogged |= do_audit(d, e) != KM_OK;
+		/* WHY: a share leaves only after it was written down. The presignature is spent all the same. */
+		if (!unlogged || e->kind != KM_EFFECT_SEND)
+			carry_out(d, side, e);
 		km_effects_recycle(&d->fx, e);
 	}
 }
@@ -221,6 +218,16 @@ static void take_worked(struct kmd_daemon *d)
 	}
 }
 
+static void reopen_audit(struct kmd_daemon *d)
+{
+	struct kmd_fail f = {""};
+
+	if (d->audit && kmd_auditfile_reopen(d->audit, &f))
+		kmd_log(KM_LOG_ERROR, "SIGHUP: %s", f.text);
+	else
+		kmd_log(KM_LOG_NOTICE, "SIGHUP: the audit log was reopened (a changed configuration takes effect by a restart)");
+}
+
 static void signal_ready(struct kmd_watch *w, uint32_t events)
 {
 	struct kmd_daemon *d = w->ctx;
@@ -228,7 +235,7 @@ static void signal_ready(struct kmd_watch *w, uint32_t events)
 
 	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
-			kmd_log(KM_LOG_WARN, "SIGHUP ignored: a changed configuration takes effect by a restart");
+			reopen_audit(d);
 			continue;
 		}
 		kmd_log(KM_LOG_NOTICE, "signal %s: stopping", si.ssi_signo == SIGTERM ? "TERM" : "INT");
@@ -332,7 +339,8 @@ void kmd_daemon_run(struct kmd_daemon *d)
 		give_pending(d);
 		if (d->worker_dirty)
 			take_worked(d);
-		/* WHY only now: what these steps put off until their messages were out is due at once, and not when the next event comes. */
+		/* WHY only now: what these steps put off until their messages were out is due at once, and not when the next
+		 * event comes. */
 		now_us = kmd_mono_us();
 		tick(d, KMD_SIDE_PEER, now_us);
 		tick(d, KMD_SIDE_FRONTEND, now_us);
@@ -379,8 +387,7 @@ static int open_audit(struct kmd_daemon *d, struct kmd_fail *f)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/audit", d->config->state_dir);
-	d->audit_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return d->audit_fd < 0 ? kmd_fail(f, KM_E_IO, "%s cannot be opened: %s", path, strerror(errno)) : KM_OK;
+	return kmd_auditfile_open(&d->audit, path, f);
 }
 
 static int watch_all(struct kmd_daemon *d, struct kmd_fail *f)
@@ -441,7 +448,7 @@ int kmd_daemon_new(struct kmd_daemon **out, struct kmd_config *c, struct kmd_fai
 		return kmd_fail(f, KM_E_NOMEM, "out of memory");
 	d->config = c;
 	d->pending_tail = &d->pending;
-	d->audit_fd = d->signal_watch.fd = d->worker_watch.fd = -1;
+	d->signal_watch.fd = d->worker_watch.fd = -1;
 	km_effects_init(&d->fx);
 	kmd_request_init(d);
 	d->started_us = kmd_mono_us();
@@ -484,8 +491,7 @@ void kmd_daemon_free(struct kmd_daemon *d)
 	kmd_workers_free(d->workers);
 	kmd_transport_close(d->transport);
 	kmd_store_close(d->store);
-	if (d->audit_fd >= 0)
-		close(d->audit_fd);
+	kmd_auditfile_close(d->audit);
 	if (d->signal_watch.fd >= 0)
 		close(d->signal_watch.fd);
 	kmd_loop_free(d->loop);

@@ -3,6 +3,7 @@
 #define KMD_DAEMON_H
 
 #include <signal.h>
+#include "mesh/auditfile.h"
 #include "mesh/clock.h"
 #include "mesh/conf.h"
 #include "mesh/local.h"
@@ -53,8 +54,8 @@ struct kmd_daemon {
 	struct kmd_pending *pending, **pending_tail;
 	struct kmd_watch worker_watch, signal_watch;
 	sigset_t signals;
-	int worker_dirty, stopping, audit_fd;
-	uint64_t audit_bytes;
+	int worker_dirty, stopping;
+	struct kmd_auditfile *audit; /* NULL without the role peer */
 	struct kmd_clock_watch clock;
 	struct kmd_log_bucket node_log[8];
 	struct kmd_request requests[KMD_MAX_REQUESTS];

@@ -125,7 +125,7 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	put_int(o, "disputes", s.disputes, bad);
 	put_int(o, "dropped_frames", s.dropped_frames, bad);
 	put_int(o, "jobs", d->workers ? kmd_workers_pending(d->workers) : 0, bad);
-	put_int(o, "audit_bytes", d->audit_bytes, bad);
+	put_int(o, "audit_bytes", d->audit ? kmd_auditfile_size(d->audit) : 0, bad);
 	km_peer_status_clear(&s);
 	return o;
 }

@@ -15,7 +15,7 @@
 
 #define MAX_ROUTING 255
 /* Frames taken from one socket before the others have their turn. */
-#define TURN 32
+#define TURN 8
 #define MAX_PEER_FRAME ((int64_t)KM_MAX_ENVELOPE + 4096)
 /* REQ with its bytes and an authenticator for every peer. */
 #define MAX_FRONTEND_FRAME ((int64_t)KM_MAX_REQUEST_BYTES + 4096)

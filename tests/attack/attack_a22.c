@@ -1,7 +1,7 @@
-/* attack_a22.c: one content signed twice. Ed25519 lets an author choose the nonce, so one content has many valid signatures; and a
- * library that takes s >= L lets anybody make a second one. If digests covered the signature, peers would hold different digests
- * of one message: a split view that no evidence explains.
- * Stopped by: digests over the content, one strict rule of verification. */
+/* attack_a22.c: one content signed twice. Ed25519 lets an author choose the nonce, so one content has many valid signatures; and
+ * a library that takes s >= L lets anybody make a second one. If digests covered the signature, peers would hold different
+ * digests of one message: a split view that no evidence explains. Stopped by: digests over the content, one strict rule of
+ * verification. */
 #include <gmp.h>
 #include <stdlib.h>
 #include "attack.h"
@@ -11,7 +11,10 @@
 #define EVIL 3
 #define SPLIT_TO 2
 
-static void get_le(mpz_t r, const uint8_t *p, size_t n) { mpz_import(r, n, -1, 1, 0, 0, p); }
+static void get_le(mpz_t r, const uint8_t *p, size_t n)
+{
+	mpz_import(r, n, -1, 1, 0, 0, p);
+}
 
 static void put_le(uint8_t out[32], const mpz_t v)
 {
@@ -54,7 +57,7 @@ static void sign_again(uint8_t *raw, const struct km_identity *id)
 	group_order(q);
 	clamped(r, nonce);
 	clamped(a, id->priv);
-	km_ed25519_public(nonce, raw + KM_MSG_CONTENT);    /* R */
+	km_ed25519_public(nonce, raw + KM_MSG_CONTENT); /* R */
 	memcpy(in, raw + KM_MSG_CONTENT, 32);
 	memcpy(in + 32, id->pub, 32);
 	memcpy(in + 64, prefix, sizeof(prefix) - 1);

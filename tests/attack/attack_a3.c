@@ -1,6 +1,6 @@
-/* attack_a3.c: a peer opens a run for blame after, or while, others bind it to the key. Opening shows v, C4 shows x - v: T shares of v
- * beside all C4 of one index are x.
- * Stopped by: whoever signed PASS has nothing left to open, and nobody takes C4 before PASS of every participant.
+/* attack_a3.c: a peer opens a run for blame after, or while, others bind it to the key. Opening shows v, C4 shows x - v: T shares
+ * of v beside all C4 of one index are x. Stopped by: whoever signed PASS has nothing left to open, and nobody takes C4 before
+ * PASS of every participant.
  *
  * Participants 1, 2, 3, T = 2; index 0 belongs to the quorum {1, 2}; peer 2 is corrupt. Opening is played by reading the honest
  * peer's state, as an opened seed would give it. */
@@ -38,7 +38,8 @@ static int nothing_to_open(const struct km_machine *m)
 }
 
 /* v of index 0 from what one honest peer opens and what the corrupt one knows, and epsilon of the quorum: is their sum x? */
-static int key_falls_out(const struct group *g, unsigned opener, const struct km_scalar *v_evil, const struct km_scalar epsilon[2])
+static int key_falls_out(const struct group *g, unsigned opener, const struct km_scalar *v_evil,
+			 const struct km_scalar epsilon[2])
 {
 	const struct km_curve *c = g->d.curve;
 	const struct km_presign *s = g->m[opener]->state;
@@ -60,7 +61,7 @@ struct wire {
 	int drop_ok_to_3;
 	struct km_scalar v_evil, epsilon[2];
 	uint32_t c4, pass;
-	int opened_empty;          /* every honest PASS was signed by a peer with nothing left */
+	int opened_empty; /* every honest PASS was signed by a peer with nothing left */
 };
 
 static enum net_verdict watch(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)

@@ -1,6 +1,6 @@
 /* attack_a9.c: framing with a true share: what a signer released for one request is shown against another, where it is wrong.
- * Stopped by: a share is nobody's word; what a signer puts its name to is a record that names request, m and R'. It gives one to the
- * owner only, and only about the request it signed.
+ * Stopped by: a share is nobody's word; what a signer puts its name to is a record that names request, m and R'. It gives one to
+ * the owner only, and only about the request it signed.
  *
  * The judge of such records is played here: it is what a third party computes from the record and the points of the run. */
 #include "node.h"

@@ -1,6 +1,6 @@
-/* attack_b13.c: ids that are nobody's, in joining and signing: 0, beyond the roster, out of range; in the channel, in proposals and in
- * requests.
- * Stopped by: refused at the door: only ids of the roster are heard, and what a proposal names must be members of the key. */
+/* attack_b13.c: ids that are nobody's, in joining and signing: 0, beyond the roster, out of range; in the channel, in proposals
+ * and in requests. Stopped by: refused at the door: only ids of the roster are heard, and what a proposal names must be members
+ * of the key. */
 #include "node.h"
 
 #define EVIL 2
@@ -10,7 +10,8 @@ static const uint16_t strangers[] = {0, 4, 32, 33, 255, 1024, 65535};
 
 static void hello_from(struct mesh *m, unsigned id)
 {
-	struct km_hello h = {.version = KM_MSG_VERSION, .id = (uint8_t)id, .n = 3, .incarnation = {1}, .time_ms = mesh_wall_ms(m, 1)};
+	struct km_hello h = {
+	    .version = KM_MSG_VERSION, .id = (uint8_t)id, .n = 3, .incarnation = {1}, .time_ms = mesh_wall_ms(m, 1)};
 	struct km_buf b;
 
 	memcpy(h.roster, sim_peer_settings(m->sim, READER)->roster.hash, KM_HASH_SIZE);
@@ -113,18 +114,18 @@ static void test_proposals(void **state)
 	uint32_t stranger = km_set_bit(4);
 
 	sim_corrupt(m->sim, EVIL);
-	assert_true(refused(m, 7 | stranger, 2, 3));                     /* participants */
-	assert_true(refused(m, 7, 2, km_set_bit(2) | stranger));         /* a quorum */
-	assert_true(refused(m, 7, 0, 3));                                /* owners */
+	assert_true(refused(m, 7 | stranger, 2, 3));		 /* participants */
+	assert_true(refused(m, 7, 2, km_set_bit(2) | stranger)); /* a quorum */
+	assert_true(refused(m, 7, 0, 3));			 /* owners */
 	assert_true(refused(m, 7, 4, 3));
 	assert_true(refused(m, 7, 33, 3));
 	assert_true(refused(m, 7, 255, 3));
-	assert_true(refused(m, 7, 3, 3));                                /* a member, but not of the quorum */
-	assert_true(refused(m, 7, 2, 7));                                /* T members, no more, no fewer */
+	assert_true(refused(m, 7, 3, 3)); /* a member, but not of the quorum */
+	assert_true(refused(m, 7, 2, 7)); /* T members, no more, no fewer */
 	assert_true(refused(m, 7, 2, 2));
 	assert_true(refused(m, 7, 2, 0));
-	assert_true(refused(m, 3, 2, 3));                                /* fewer than 2T-1 */
-	assert_true(refused(m, 6, 2, 6));                                /* without the one that is asked */
+	assert_true(refused(m, 3, 2, 3)); /* fewer than 2T-1 */
+	assert_true(refused(m, 6, 2, 6)); /* without the one that is asked */
 	/* the same proposal with nothing wrong is joined: it is not refused for another reason */
 	assert_false(refused(m, 7, 2, 3));
 	mesh_free(m, NULL);
@@ -151,4 +152,5 @@ static void test_requests(void **state)
 	mesh_free(m, NULL);
 }
 
-KM_TESTS(cmocka_unit_test(test_channel), cmocka_unit_test(test_channel_without_rule), cmocka_unit_test(test_proposals), cmocka_unit_test(test_requests))
+KM_TESTS(cmocka_unit_test(test_channel), cmocka_unit_test(test_channel_without_rule), cmocka_unit_test(test_proposals),
+	 cmocka_unit_test(test_requests))

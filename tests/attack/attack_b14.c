@@ -1,6 +1,6 @@
-/* attack_b14.c: replay through a whole peer: proposals, messages of runs and requests of one life are sent again into the same life,
- * after the runs have ended, and into the next one.
- * Stopped by: a sid needs a fresh nonce of every participant, and everything carries its sid. */
+/* attack_b14.c: replay through a whole peer: proposals, messages of runs and requests of one life are sent again into the same
+ * life, after the runs have ended, and into the next one. Stopped by: a sid needs a fresh nonce of every participant, and
+ * everything carries its sid. */
 #include "node.h"
 #include "tests/sim/sim_map.h"
 
@@ -20,8 +20,8 @@ static int contradiction(const struct mesh *m)
 		uint64_t digest;
 		int fresh;
 
-		if (p->data[0] != KM_FRAME_ENVELOPE || p->from.id == EVIL || km_msg_parse(&msg, p->data + 1, p->len - 1) || msg.sender != p->from.id ||
-		    msg.proto == KM_PROTO_SETUP)
+		if (p->data[0] != KM_FRAME_ENVELOPE || p->from.id == EVIL || km_msg_parse(&msg, p->data + 1, p->len - 1) ||
+		    msg.sender != p->from.id || msg.proto == KM_PROTO_SETUP)
 			continue;
 		km_hash_init(&h, "place");
 		km_hash_field(&h, msg.sid, KM_HASH_SIZE);
@@ -46,7 +46,8 @@ static unsigned replays(struct mesh *m, unsigned to, int setup_only)
 
 	for (size_t i = 0; i < n && m->n < NODE_PACKETS; i++) {
 		const struct node_packet *p = &m->packet[i];
-		int own_setup = p->data[0] == KM_FRAME_ENVELOPE && p->len > 5 && p->data[3] == KM_PROTO_SETUP && p->from.id == EVIL;
+		int own_setup =
+		    p->data[0] == KM_FRAME_ENVELOPE && p->len > 5 && p->data[3] == KM_PROTO_SETUP && p->from.id == EVIL;
 
 		if (p->to.kind != KM_ADDR_PEER || p->to.id != to || p->from.kind != KM_ADDR_PEER || (setup_only && !own_setup))
 			continue;

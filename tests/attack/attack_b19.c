@@ -1,6 +1,5 @@
-/* attack_b19.c: a corrupt peer speaks in somebody else's name on its own channel: garbage "of" an honest peer, so that the honest one is
- * disputed for it.
- * Stopped by: the sender field is the channel's identity, checked before anything is parsed. */
+/* attack_b19.c: a corrupt peer speaks in somebody else's name on its own channel: garbage "of" an honest peer, so that the honest
+ * one is disputed for it. Stopped by: the sender field is the channel's identity, checked before anything is parsed. */
 #include "node.h"
 
 #define EVIL 3
@@ -13,7 +12,8 @@ static int swap_once(struct mesh *m, struct km_addr from, struct km_addr to, uin
 	int *done = m->ctx;
 	uint8_t *d = *data;
 
-	if (*done || from.kind != KM_ADDR_PEER || from.id != VICTIM || to.kind != KM_ADDR_PEER || to.id != READER || d[0] != KM_FRAME_ENVELOPE)
+	if (*done || from.kind != KM_ADDR_PEER || from.id != VICTIM || to.kind != KM_ADDR_PEER || to.id != READER ||
+	    d[0] != KM_FRAME_ENVELOPE)
 		return 1;
 	/* version u16 | proto | round | sender ... */
 	if (*len < 1 + KM_MSG_HEAD || d[3] != KM_PROTO_MAJORITY || d[4] != 2)

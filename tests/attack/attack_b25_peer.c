@@ -1,7 +1,8 @@
-/* attack_b25_peer.c: a corrupt aggregator against the signers, who hold presignatures with it: it invents a request, keeps one for later,
- * spends presignature after presignature on one, asks with a presignature that is another's, and two things under one presignature.
- * Stopped by: every signer checks the frontend's authenticator, the age of the request, whose the presignature is, how many one
- * request may cost, and takes the presignature out of its pool before it computes. (Its lies to frontends: attack_b25.) */
+/* attack_b25_peer.c: a corrupt aggregator against the signers, who hold presignatures with it: it invents a request, keeps one
+ * for later, spends presignature after presignature on one, asks with a presignature that is another's, and two things under one
+ * presignature. Stopped by: every signer checks the frontend's authenticator, the age of the request, whose the presignature is,
+ * how many one request may cost, and takes the presignature out of its pool before it computes. (Its lies to frontends:
+ * attack_b25.) */
 #include "node.h"
 #include "base/secret.h"
 
@@ -198,5 +199,6 @@ static void test_two_requests_without_rule(void **state)
 	mesh_free(m, "invariant 1: peer 2 released two shares under one presignature");
 }
 
-KM_TESTS(cmocka_unit_test(test_invented), cmocka_unit_test(test_other_bytes), cmocka_unit_test(test_replayed_later), cmocka_unit_test(test_spends),
-	 cmocka_unit_test(test_not_the_owner), cmocka_unit_test(test_two_requests), cmocka_unit_test(test_two_requests_without_rule))
+KM_TESTS(cmocka_unit_test(test_invented), cmocka_unit_test(test_other_bytes), cmocka_unit_test(test_replayed_later),
+	 cmocka_unit_test(test_spends), cmocka_unit_test(test_not_the_owner), cmocka_unit_test(test_two_requests),
+	 cmocka_unit_test(test_two_requests_without_rule))

@@ -1,11 +1,11 @@
-/* attack_b26.c: a frontend outside its rights: another's key, another context, a blind digest, more than its rate. It asks an honest
- * aggregator, and with a corrupt aggregator's help the signers directly.
- * Stopped by: the policy of the key at every signer. */
+/* attack_b26.c: a frontend outside its rights: another's key, another context, a blind digest, more than its rate. It asks an
+ * honest aggregator, and with a corrupt aggregator's help the signers directly. Stopped by: the policy of the key at every
+ * signer. */
 #include "node.h"
 
-#define EVIL 1          /* a corrupt aggregator that passes everything on */
+#define EVIL 1 /* a corrupt aggregator that passes everything on */
 #define SIGNER 2
-#define STRANGER 2      /* the frontend that the key does not list */
+#define STRANGER 2 /* the frontend that the key does not list */
 #define RATE 5
 
 static struct mesh *mesh_with_policy(void)
@@ -200,6 +200,6 @@ static void test_rate_without_rule(void **state)
 	mesh_free(m, NULL);
 }
 
-KM_TESTS(cmocka_unit_test(test_not_listed), cmocka_unit_test(test_in_anothers_name), cmocka_unit_test(test_other_key), cmocka_unit_test(test_contexts),
-	 cmocka_unit_test(test_context_without_rule), cmocka_unit_test(test_blind_digest), cmocka_unit_test(test_canary_by_frontend), cmocka_unit_test(test_rate),
-	 cmocka_unit_test(test_rate_without_rule))
+KM_TESTS(cmocka_unit_test(test_not_listed), cmocka_unit_test(test_in_anothers_name), cmocka_unit_test(test_other_key),
+	 cmocka_unit_test(test_contexts), cmocka_unit_test(test_context_without_rule), cmocka_unit_test(test_blind_digest),
+	 cmocka_unit_test(test_canary_by_frontend), cmocka_unit_test(test_rate), cmocka_unit_test(test_rate_without_rule))

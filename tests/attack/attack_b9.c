@@ -1,6 +1,6 @@
-/* attack_b9.c: equivocation in each broadcast round of a presign run, N = 3..7: the corrupt participant says something else to one
- * honest peer than to the others. (With N = 2 the engine has no T it could run for.)
- * Stopped by: every message names its author's view, and the verdict is over one list of digests: all honest agree or stop. */
+/* attack_b9.c: equivocation in each broadcast round of a presign run, N = 3..7: the corrupt participant says something else to
+ * one honest peer than to the others. (With N = 2 the engine has no T it could run for.) Stopped by: every message names its
+ * author's view, and the verdict is over one list of digests: all honest agree or stop. */
 #include <stdlib.h>
 #include "attack.h"
 #include "rush.h"
@@ -8,7 +8,7 @@
 struct split {
 	struct group *g;
 	unsigned evil, to, round;
-	int clever;                /* C3: another valid proof instead of a changed bit */
+	int clever; /* C3: another valid proof instead of a changed bit */
 	int done;
 };
 
@@ -147,7 +147,8 @@ static void test_without_rule(void **state)
 	mount(&g, &e, 5);
 	for (unsigned i = 1; i < 5; i++)
 		assert_true(net_party(g.net, (uint8_t)i)->done);
-	assert_memory_not_equal(g.m[1]->bcast[KM_PRESIGN_C3][5].msg.digest, g.m[2]->bcast[KM_PRESIGN_C3][5].msg.digest, KM_HASH_SIZE);
+	assert_memory_not_equal(g.m[1]->bcast[KM_PRESIGN_C3][5].msg.digest, g.m[2]->bcast[KM_PRESIGN_C3][5].msg.digest,
+				KM_HASH_SIZE);
 	rules_all();
 	group_clear(&g);
 }

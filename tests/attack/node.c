@@ -24,7 +24,8 @@ static int record(void *ctx, struct sim *s, struct km_addr from, struct km_addr 
 
 struct mesh *mesh_new(uint64_t seed, unsigned n, unsigned t)
 {
-	struct sim_options o = {.seed = seed, .n = n, .threshold = t, .frontends = 2, .batch = 16, .pool_target = 6, .pool_low = 4};
+	struct sim_options o = {
+	    .seed = seed, .n = n, .threshold = t, .frontends = 2, .batch = 16, .pool_target = 6, .pool_low = 4};
 	struct mesh *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
@@ -141,8 +142,11 @@ void wish_finish(struct wish *w)
 void wish_make(struct mesh *m, struct wish *w, unsigned frontend_id, uint64_t nonce)
 {
 	memset(w, 0, sizeof(*w));
-	w->req = (struct km_req){.version = KM_REQ_VERSION, .frontend = (uint16_t)frontend_id, .context = KM_CTX_TLS13_SERVER,
-				 .time_ms = mesh_wall_ms(m, 1), .data = w->content};
+	w->req = (struct km_req){.version = KM_REQ_VERSION,
+				 .frontend = (uint16_t)frontend_id,
+				 .context = KM_CTX_TLS13_SERVER,
+				 .time_ms = mesh_wall_ms(m, 1),
+				 .data = w->content};
 	w->req.len = (uint32_t)sim_content(w->content, nonce);
 	memcpy(w->req.key_id, mesh_www(m, 1)->share->table.key_id, KM_HASH_SIZE);
 	memcpy(w->req.random, w->content + w->req.len - KM_NONCE_SIZE, KM_NONCE_SIZE);
@@ -154,7 +158,8 @@ void wish_mac(struct mesh *m, const struct wish *w, unsigned signer, uint8_t mac
 	const struct km_settings *fs = sim_frontend_settings(m->sim, w->req.frontend);
 	uint8_t key[32];
 
-	assert_int_equal(km_auth_key(fs->channel_priv, fs->roster.peer[signer].channel, w->req.frontend, (uint8_t)signer, key), KM_OK);
+	assert_int_equal(km_auth_key(fs->channel_priv, fs->roster.peer[signer].channel, w->req.frontend, (uint8_t)signer, key),
+			 KM_OK);
 	km_auth_mac(key, w->id, (uint8_t)signer, mac);
 }
 

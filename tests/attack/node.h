@@ -1,5 +1,5 @@
-/* node.h: for attacks on whole nodes: a simulated mesh without faults, frames written by hand in the name of a corrupt node, and a look
- * at what honest nodes answer. The simulator's own invariants run along. */
+/* node.h: for attacks on whole nodes: a simulated mesh without faults, frames written by hand in the name of a corrupt node, and
+ * a look at what honest nodes answer. The simulator's own invariants run along. */
 #ifndef KM_ATTACK_NODE_H
 #define KM_ATTACK_NODE_H
 
@@ -60,8 +60,8 @@ void wish_finish(struct wish *w);
 /* The authenticator only that frontend (or that signer) can make. */
 void wish_mac(struct mesh *m, const struct wish *w, unsigned signer, uint8_t mac[KM_MAC_SIZE]);
 
-/* `owner` sends SIGN for this presignature to `signer`, with a MAC; runs; returns the status of the SHARE, -1 for none. share (may be
- * NULL) is what came. */
+/* `owner` sends SIGN for this presignature to `signer`, with a MAC; runs; returns the status of the SHARE, -1 for none. share
+ * (may be NULL) is what came. */
 int mesh_sign(struct mesh *m, unsigned owner, unsigned signer, const uint8_t presig_id[KM_HASH_SIZE], const struct wish *w,
 	      const uint8_t mac[KM_MAC_SIZE], struct km_share_msg *share);
 /* A frontend's REQ with all MACs to one aggregator; status of the REPLY, -1 for none. */

@@ -98,7 +98,8 @@ static void kill_random(struct sim *s)
 static void partition_random(struct sim *s)
 {
 	sim_partition(s, (uint32_t)km_rng_below(&s->rng, (uint64_t)1 << s->opt.n));
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + 1000ull * s->opt.faults.partition_ms, .what = SIM_HEAL, .token = s->partition_no});
+	sim_push(s, &(struct sim_item){
+			.at_us = s->now_us + 1000ull * s->opt.faults.partition_ms, .what = SIM_HEAL, .token = s->partition_no});
 	plan(s, SIM_PARTITION, s->opt.faults.partition_every_ms);
 }
 

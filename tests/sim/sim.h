@@ -1,7 +1,8 @@
 /* sim.h: whole peers and frontends in one thread: virtual clock, network and disk, all faults drawn from one seed.
  *
- * A simulation is a list of events in a heap ordered by (time, number); every random choice comes from one km_rng. So a seed replays
- * exactly, and the trace hash (over every event and effect) is equal for two runs of one seed: the test of determinism. */
+ * A simulation is a list of events in a heap ordered by (time, number); every random choice comes from one km_rng. So a seed
+ * replays exactly, and the trace hash (over every event and effect) is equal for two runs of one seed: the test of
+ * determinism. */
 #ifndef KM_SIM_H
 #define KM_SIM_H
 
@@ -40,14 +41,15 @@ struct sim_options {
 
 /* Things that happened. A batch in which one of the dangerous ones (the second list) never happened fails: it tested less than it
  * says. */
-#define SIM_COUNTERS(X)                                                                                                        \
-	X(events) X(simulated_us) X(sent) X(requests) X(signed_ok) X(failed) X(persists) X(jobs) X(shares_released) X(evidence) \
-	X(replies_verified) X(results_verified) X(runs_finished)
-#define SIM_SOMETIMES(X)                                                                                                       \
-	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts) X(crashes_at_persist) \
-	X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run) X(clock_steps) X(hedges) X(retries) \
-	X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls) X(relays) X(aborts) X(refusals) X(late_jobs) \
-	X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks) X(evil_seeds)
+#define SIM_COUNTERS(X)                                                                                                \
+	X(events) X(simulated_us) X(sent) X(requests) X(signed_ok) X(failed) X(persists) X(jobs)                       \
+	X(shares_released) X(evidence) X(replies_verified) X(results_verified) X(runs_finished)
+#define SIM_SOMETIMES(X)                                                                                               \
+	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts)            \
+	X(crashes_at_persist) X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run)  \
+	X(clock_steps) X(hedges) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
+	X(relays) X(aborts) X(refusals) X(late_jobs) X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks)   \
+	X(evil_seeds)
 struct sim_counters {
 #define SIM_COUNTER_FIELD(name) uint64_t name;
 	SIM_COUNTERS(SIM_COUNTER_FIELD)

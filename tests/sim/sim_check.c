@@ -90,7 +90,8 @@ static void check_share(struct sim *s, struct sim_node *from, const uint8_t *dat
 	name_of(key, "made", id, sh.presig_id, KM_HASH_SIZE);
 	uint64_t *life = sim_map_find(&s->lives, key);
 	if (!life || *life != from->era)
-		sim_break(s, "invariant 5: peer %u uses a presignature of %s", id, life ? "an earlier life" : "a run it never reported");
+		sim_break(s, "invariant 5: peer %u uses a presignature of %s", id,
+			  life ? "an earlier life" : "a run it never reported");
 }
 
 /* An owner asks one thing under one presignature. */
@@ -157,7 +158,8 @@ static const struct sim_key *key_of(struct sim *s, const uint8_t key_id[KM_HASH_
 	return NULL;
 }
 
-static int verifies(struct sim *s, const uint8_t key_id[KM_HASH_SIZE], const struct km_scalar *m, const uint8_t *r, const uint8_t *sig_s)
+static int verifies(struct sim *s, const uint8_t key_id[KM_HASH_SIZE], const struct km_scalar *m, const uint8_t *r,
+		    const uint8_t *sig_s)
 {
 	const struct km_curve *c = km_curve_p256();
 	const struct sim_key *k = key_of(s, key_id);
@@ -242,7 +244,8 @@ static void check_envelope(struct sim *s, struct sim_node *from, const uint8_t *
 	if (m.proto == KM_PROTO_SETUP && m.round == 2 && m.body_len >= KM_HASH_SIZE + KM_NONCE_SIZE &&
 	    !same_as_ever(&s->lives, "incarnation", 0, m.body + KM_HASH_SIZE, KM_NONCE_SIZE, (uint64_t)from->era << 8 | id))
 		sim_break(s, "invariant 5: peer %u joins under an incarnation of another life", id);
-	if ((m.proto == KM_PROTO_MAJORITY || (m.proto == KM_PROTO_DKG && m.round < 6)) && !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->era))
+	if ((m.proto == KM_PROTO_MAJORITY || (m.proto == KM_PROTO_DKG && m.round < 6)) &&
+	    !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u speaks in one run from two lives", id);
 }
 
@@ -270,7 +273,8 @@ void sim_check_life(struct sim *s, struct sim_node *node)
 {
 	if (!node->peer)
 		return;
-	if (!same_as_ever(&s->lives, "incarnation", 0, node->peer->incarnation, KM_NONCE_SIZE, (uint64_t)node->era << 8 | node->addr.id))
+	if (!same_as_ever(&s->lives, "incarnation", 0, node->peer->incarnation, KM_NONCE_SIZE,
+			  (uint64_t)node->era << 8 | node->addr.id))
 		sim_break(s, "invariant 5: peer %u starts under an incarnation that was there before", node->addr.id);
 	if (node->peer->n_held)
 		sim_break(s, "invariant 5: peer %u starts with presignatures", node->addr.id);

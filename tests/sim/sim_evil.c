@@ -75,7 +75,8 @@ static void equivocate(struct evil *e, struct sim *s, const struct km_msg *m, ui
 	struct km_hash h;
 	struct km_buf b;
 	int join = m->proto == KM_PROTO_SETUP && m->round == 2;
-	int headed = m->proto == KM_PROTO_MAJORITY && (m->round == KM_PRESIGN_M2 || m->round == KM_PRESIGN_OK || m->round == KM_PRESIGN_PASS);
+	int headed = m->proto == KM_PROTO_MAJORITY &&
+		     (m->round == KM_PRESIGN_M2 || m->round == KM_PRESIGN_OK || m->round == KM_PRESIGN_PASS);
 
 	if ((!join && !headed) || !does(e, EVIL_EQUIVOCATES))
 		return;
@@ -92,7 +93,8 @@ static void equivocate(struct evil *e, struct sim *s, const struct km_msg *m, ui
 	}
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_ENVELOPE);
-	int err = km_msg_build(&b, m->proto, m->round, m->sender, m->recipient, sid, &shape, body, &sim_peer_settings(s, e->who)->identity);
+	int err = km_msg_build(&b, m->proto, m->round, m->sender, m->recipient, sid, &shape, body,
+			       &sim_peer_settings(s, e->who)->identity);
 	KM_ASSERT(!err);
 	free(body);
 	replace(data, len, &b);
@@ -167,7 +169,8 @@ static int on_packet(void *ctx, struct sim *s, struct km_addr from, struct km_ad
 	if (from.kind == KM_ADDR_PEER && from.id == e->who)
 		return own_packet(e, s, to, data, len);
 	/* what it reads, it may keep */
-	if (to.kind == KM_ADDR_PEER && to.id == e->who && *len > 1 && (*data)[0] == KM_FRAME_ENVELOPE && km_rng_below(&e->rng, 16) == 0) {
+	if (to.kind == KM_ADDR_PEER && to.id == e->who && *len > 1 && (*data)[0] == KM_FRAME_ENVELOPE &&
+	    km_rng_below(&e->rng, 16) == 0) {
 		free(e->old);
 		e->old_len = *len - 1;
 		e->old = malloc(e->old_len);

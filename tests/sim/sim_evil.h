@@ -1,5 +1,5 @@
-/* sim_evil.h: one corrupt peer in a swarm: an honest node whose packets are changed, withheld, doubled and made up on their way out,
- * signed with its own key where that helps. What it says of others it cannot sign for them. */
+/* sim_evil.h: one corrupt peer in a swarm: an honest node whose packets are changed, withheld, doubled and made up on their way
+ * out, signed with its own key where that helps. What it says of others it cannot sign for them. */
 #ifndef KM_SIM_EVIL_H
 #define KM_SIM_EVIL_H
 
@@ -28,7 +28,8 @@ struct evil {
 	uint64_t deeds;
 };
 
-void evil_init(struct evil *e, struct sim *s, unsigned who, unsigned habits, unsigned per_mille, const uint8_t seed[KM_SEED_SIZE]);
+void evil_init(struct evil *e, struct sim *s, unsigned who, unsigned habits, unsigned per_mille,
+	       const uint8_t seed[KM_SEED_SIZE]);
 void evil_clear(struct evil *e);
 
 #endif

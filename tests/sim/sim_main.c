@@ -27,8 +27,8 @@
 struct report {
 	uint64_t seed;
 	double seconds;
-	int same;                     /* both runs had one trace */
-	size_t leaked;                /* secret bytes that nobody freed */
+	int same;      /* both runs had one trace */
+	size_t leaked; /* secret bytes that nobody freed */
 	struct swarm_outcome out;
 };
 
@@ -132,8 +132,8 @@ static void take(struct batch *b, size_t i, const struct report *r)
 {
 	printf("%sok %zu - seed %llu\n", ok(r) ? "" : "not ", i + 1, (unsigned long long)r->seed);
 	if (!ok(r)) {
-		printf("# seed %llu: %s\n#   %s\n#   again: sim --seed %llu --verbose\n", (unsigned long long)r->seed, why(r), r->out.shape,
-		       (unsigned long long)r->seed);
+		printf("# seed %llu: %s\n#   %s\n#   again: sim --seed %llu --verbose\n", (unsigned long long)r->seed, why(r),
+		       r->out.shape, (unsigned long long)r->seed);
 		b->failures++;
 	}
 	b->cpu += r->seconds;
@@ -164,7 +164,8 @@ static void run_batch(struct batch *b)
 			continue;
 		}
 		/* the first one a worker does not report is the one it died of */
-		printf("not ok %zu - seed %llu\n# %s\n", i + 1, (unsigned long long)b->seeds[i], alive[j] ? "the process died in it" : "not run");
+		printf("not ok %zu - seed %llu\n# %s\n", i + 1, (unsigned long long)b->seeds[i],
+		       alive[j] ? "the process died in it" : "not run");
 		alive[j] = 0;
 		b->failures++;
 	}
@@ -181,10 +182,10 @@ static unsigned never(const struct sim_counters *c)
 	SIM_COUNTERS(SHOW)
 	SIM_SOMETIMES(SHOW)
 #undef SHOW
-#define CHECK(name)                                                    \
-	if (!c->name) {                                                \
-		printf("# never happened: %s\n", #name);               \
-		n++;                                                   \
+#define CHECK(name)                                                                                                              \
+	if (!c->name) {                                                                                                          \
+		printf("# never happened: %s\n", #name);                                                                         \
+		n++;                                                                                                             \
 	}
 	SIM_SOMETIMES(CHECK)
 #undef CHECK
@@ -199,8 +200,8 @@ static int batch(const uint64_t *seeds, size_t n, unsigned jobs, int judge)
 	printf("1..%zu\n", n + (judge ? 1 : 0));
 	run_batch(&b);
 	unsigned missing = never(&b.sum);
-	printf("# %zu seeds twice in %.1f s (%.0f ms of one processor each), %.0f simulated seconds\n", n, now() - start, 1000 * b.cpu / (double)n,
-	       (double)b.sum.simulated_us / 1e6);
+	printf("# %zu seeds twice in %.1f s (%.0f ms of one processor each), %.0f simulated seconds\n", n, now() - start,
+	       1000 * b.cpu / (double)n, (double)b.sum.simulated_us / 1e6);
 	if (judge) {
 		printf("%sok %zu - every dangerous situation was reached\n", missing ? "not " : "", n + 1);
 		b.failures += missing != 0;

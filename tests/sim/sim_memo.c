@@ -1,5 +1,6 @@
-/* sim_memo.c: remembers what costly pure functions said. All peers of a run verify the same broadcasts, and every seed runs twice: that is
- * most of the cost of a swarm. Linked by --wrap; what is returned is always what the real function gave for the same bytes. */
+/* sim_memo.c: remembers what costly pure functions said. All peers of a run verify the same broadcasts, and every seed runs
+ * twice: that is most of the cost of a swarm. Linked by --wrap; what is returned is always what the real function gave for the
+ * same bytes. */
 #include "sim_memo.h"
 
 #include <stdlib.h>

@@ -39,7 +39,12 @@ static uint8_t *copy_of(const uint8_t *data, size_t len)
 
 static void packet(struct sim *s, struct km_addr from, struct km_addr to, uint8_t *data, size_t len, uint64_t number)
 {
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + delay(s), .what = SIM_PACKET, .to = to, .from = from, .data = data, .len = len,
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + delay(s),
+				       .what = SIM_PACKET,
+				       .to = to,
+				       .from = from,
+				       .data = data,
+				       .len = len,
 				       .token = number});
 }
 
@@ -205,7 +210,8 @@ size_t sim_content(uint8_t *content, uint64_t nonce)
 uint64_t sim_sign(struct sim *s, unsigned frontend, const char *key, uint64_t nonce, uint32_t deadline_ms)
 {
 	uint8_t content[SIM_CONTENT_MAX];
-	struct km_request rq = {.kind = KM_REQUEST_SIGN, .context = KM_CTX_TLS13_SERVER, .deadline_ms = deadline_ms, .data = content};
+	struct km_request rq = {
+	    .kind = KM_REQUEST_SIGN, .context = KM_CTX_TLS13_SERVER, .deadline_ms = deadline_ms, .data = content};
 	struct sim_node *node = &s->fronts[frontend];
 	uint64_t token = new_result(s, node, 1);
 	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = token, .request = &rq};

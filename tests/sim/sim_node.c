@@ -84,8 +84,12 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 		s->count.disk_errors++;
 	else
 		disk_write(node, e->name, e->data, e->len);
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, s->opt.faults.persist_max_us), .what = SIM_PERSISTED, .to = node->addr,
-				       .life = node->life, .token = e->token, .err = err});
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, s->opt.faults.persist_max_us),
+				       .what = SIM_PERSISTED,
+				       .to = node->addr,
+				       .life = node->life,
+				       .token = e->token,
+				       .err = err});
 }
 
 static void carry_work(struct sim *s, struct sim_node *node, const struct km_effect *e)
@@ -97,8 +101,12 @@ static void carry_work(struct sim *s, struct sim_node *node, const struct km_eff
 		max = CALM_JOB_US;
 	s->count.jobs++;
 	e->job->run(e->job);
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, max), .what = SIM_WORKED,
-				       .to = node->addr, .life = node->life, .token = e->token, .job = e->job});
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, max),
+				       .what = SIM_WORKED,
+				       .to = node->addr,
+				       .life = node->life,
+				       .token = e->token,
+				       .job = e->job});
 }
 
 static void carry_result(struct sim *s, const struct km_effect *e)
@@ -214,8 +222,10 @@ void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b)
 {
 	if (a == b || !a->alive || !b->alive || (a->frontend && b->frontend))
 		return;
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = a->addr, .from = b->addr, .life = a->life});
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = b->addr, .from = a->addr, .life = b->life});
+	sim_push(s,
+		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = a->addr, .from = b->addr, .life = a->life});
+	sim_push(s,
+		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = b->addr, .from = a->addr, .life = b->life});
 }
 
 static int make(struct sim *s, struct sim_node *node)
@@ -281,8 +291,11 @@ static void die(struct sim *s, struct sim_node *node, int silently)
 		struct sim_node *other = sim_nth(s, i);
 
 		if (other->alive && (other->peer || node->addr.kind == KM_ADDR_PEER))
-			sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 500), .what = SIM_DOWN, .to = other->addr,
-						       .from = node->addr, .life = other->life});
+			sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 500),
+						       .what = SIM_DOWN,
+						       .to = other->addr,
+						       .from = node->addr,
+						       .life = other->life});
 	}
 }
 
@@ -305,8 +318,10 @@ void sim_kill_silently(struct sim *s, enum km_addr_kind kind, unsigned id)
 void sim_crash(struct sim *s, struct sim_node *node)
 {
 	die(s, node, sim_chance(s, s->opt.faults.silent_death));
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 2000ull * s->opt.faults.restart_after_ms), .what = SIM_RESTART,
-				       .to = node->addr, .life = node->life});
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 2000ull * s->opt.faults.restart_after_ms),
+				       .what = SIM_RESTART,
+				       .to = node->addr,
+				       .life = node->life});
 }
 
 void sim_restart(struct sim *s, enum km_addr_kind kind, unsigned id)

@@ -5,23 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTLE_MS 300000u         /* calm: how long a mesh may take to be ready again */
-#define DEADLINE_MS 5000u         /* of a request */
+#define SETTLE_MS 300000u /* calm: how long a mesh may take to be ready again */
+#define DEADLINE_MS 5000u /* of a request */
 /* One dead peer costs a request at most one bounded retry: the wait for its SHARE or the hedge to the next aggregator, each at
  * most a second, then the answer of the others. */
 #define ONE_RETRY_US 2500000u
 
 struct swarm {
 	struct sim *s;
-	struct km_rng rng;            /* of the load and the configuration; the simulation has its own */
+	struct km_rng rng; /* of the load and the configuration; the simulation has its own */
 	uint64_t nonce;
 	uint64_t token[256];
 	unsigned n_tokens;
 	uint64_t keygen;
-	struct evil evil;             /* who = 0: everybody is honest */
+	struct evil evil; /* who = 0: everybody is honest */
 	unsigned habits, evil_rate;
 	const char *phase;
-	char why[80];                 /* not settled */
+	char why[80]; /* not settled */
 };
 
 /* ---- configuration */
@@ -51,8 +51,9 @@ static unsigned choose(unsigned n, unsigned k)
 static void draw_size(struct swarm *w, struct sim_options *o)
 {
 	/* N, T with N >= 2T-1; small ones more often, as they cost less */
-	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {4, 2}, {4, 2}, {4, 2}, {4, 2},
-					   {5, 2}, {5, 2}, {5, 3}, {5, 3}, {5, 3}, {6, 2}, {6, 3}, {7, 2}, {7, 3}, {7, 4}};
+	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2},
+					   {4, 2}, {4, 2}, {4, 2}, {4, 2}, {5, 2}, {5, 2}, {5, 3}, {5, 3},
+					   {5, 3}, {6, 2}, {6, 3}, {7, 2}, {7, 3}, {7, 4}};
 	unsigned k = pick(w, 0, sizeof(sizes) / sizeof(sizes[0]) - 1);
 
 	o->n = sizes[k][0];
@@ -108,9 +109,12 @@ static void in_words(const struct swarm *w, const struct sim_options *o, char *o
 {
 	const struct sim_faults *f = &o->faults;
 
-	int n = snprintf(out, size, "N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u disk=%u back=%u",
-			 o->n, o->threshold, o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow, f->replay,
-			 f->crash_at_persist, f->crash_every_ms, f->partition_every_ms, f->skew_ms, f->disk_error, f->rollback_every_ms);
+	int n = snprintf(out, size,
+			 "N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u "
+			 "disk=%u back=%u",
+			 o->n, o->threshold, o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow,
+			 f->replay, f->crash_at_persist, f->crash_every_ms, f->partition_every_ms, f->skew_ms, f->disk_error,
+			 f->rollback_every_ms);
 	if (w->evil.who && (size_t)n < size)
 		snprintf(out + n, size - (size_t)n, " evil=%u habits=%#x rate=%u", w->evil.who, w->habits, w->evil_rate);
 }
@@ -201,8 +205,8 @@ static unsigned unready(struct swarm *w, unsigned who, const char *what)
 	return 0;
 }
 
-/* Every live honest member holds the one usable key and presignatures that the live can use, no run is open, and frontends believe it.
- * total: those presignatures, of all. */
+/* Every live honest member holds the one usable key and presignatures that the live can use, no run is open, and frontends
+ * believe it. total: those presignatures, of all. */
 static int settled(struct swarm *w, unsigned *total)
 {
 	struct sim *s = w->s;
@@ -272,12 +276,13 @@ static void served(struct swarm *w, unsigned n)
 		else if (r->err)
 			sim_break(w->s, "invariant 8 (%s): a request failed: %s", w->phase, km_strerror(r->err));
 		else if (r->done_us - r->asked_us > ONE_RETRY_US)
-			sim_break(w->s, "invariant 8 (%s): a request took %u ms", w->phase, (unsigned)((r->done_us - r->asked_us) / 1000));
+			sim_break(w->s, "invariant 8 (%s): a request took %u ms", w->phase,
+				  (unsigned)((r->done_us - r->asked_us) / 1000));
 	}
 }
 
-/* One member dies without a word. What the others still share must do for the first request; and if enough are left to presign, for
- * all after it. */
+/* One member dies without a word. What the others still share must do for the first request; and if enough are left to presign,
+ * for all after it. */
 static void one_dead(struct swarm *w)
 {
 	const struct sim_options *o = sim_opt(w->s);

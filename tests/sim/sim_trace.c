@@ -50,8 +50,12 @@ static void describe(char *out, size_t size, const uint8_t *data, size_t len)
 
 	if (len && data[0] == KM_FRAME_ENVELOPE && km_msg_parse(&m, data + 1, len - 1) == KM_OK) {
 		/* a JOIN is told by its proposal, as a PROPOSE by its digest */
-		const uint8_t *id = m.proto != KM_PROTO_SETUP ? m.sid : m.round == 2 && m.body_len >= KM_HASH_SIZE ? m.body : m.digest;
-		snprintf(out, size, "%s%s %02x%02x%02x%02x", round_name(m.proto, m.round), m.recipient ? "p" : "", id[0], id[1], id[2], id[3]);
+		const uint8_t *id = m.sid;
+
+		if (m.proto == KM_PROTO_SETUP)
+			id = m.round == 2 && m.body_len >= KM_HASH_SIZE ? m.body : m.digest;
+		snprintf(out, size, "%s%s %02x%02x%02x%02x", round_name(m.proto, m.round), m.recipient ? "p" : "", id[0], id[1],
+			 id[2], id[3]);
 	} else if (len >= 5 && data[0] != KM_FRAME_PING && data[0] != KM_FRAME_PONG) {
 		snprintf(out, size, "%s %02x%02x%02x%02x", frame_name(data[0]), data[1], data[2], data[3], data[4]);
 	} else {
@@ -100,12 +104,14 @@ void sim_trace_packet(struct sim *s, const char *what, struct km_addr from, stru
 
 void sim_trace_event(struct sim *s, const struct sim_node *node, const struct km_event *ev)
 {
-	static const char *const names[] = {"?", "start", "message", "tick", "persisted", "worked", "request", "cancel", "up", "down", "rollback", "stop"};
+	static const char *const names[] = {"?",       "start",  "message", "tick", "persisted", "worked",
+					    "request", "cancel", "up",      "down", "rollback",  "stop"};
 	char text[80];
 	int verbose = s->opt.verbose;
 
 	s->opt.verbose = 0;
-	sim_trace(s, names[ev->kind], node->addr, ev->token + ((uint64_t)ev->from.kind << 56) + ((uint64_t)ev->from.id << 40), ev->data, ev->len);
+	sim_trace(s, names[ev->kind], node->addr, ev->token + ((uint64_t)ev->from.kind << 56) + ((uint64_t)ev->from.id << 40),
+		  ev->data, ev->len);
 	s->opt.verbose = verbose;
 	if (!verbose || ev->kind == KM_EVENT_TICK || dull(ev->data, ev->len))
 		return;
@@ -126,7 +132,8 @@ void sim_trace_effect(struct sim *s, const struct sim_node *node, const struct k
 	int verbose = s->opt.verbose, pub = !e->secret && e->data != NULL;
 
 	s->opt.verbose = 0;
-	sim_trace(s, "effect", node->addr, e->kind | e->token << 8 | (uint64_t)e->to.id << 48, pub ? e->data : NULL, pub ? e->len : 0);
+	sim_trace(s, "effect", node->addr, e->kind | e->token << 8 | (uint64_t)e->to.id << 48, pub ? e->data : NULL,
+		  pub ? e->len : 0);
 	km_hash_str(&s->trace, e->text);
 	s->opt.verbose = verbose;
 	if (!verbose || (e->kind == KM_EFFECT_SEND && dull(e->data, e->len)))

@@ -34,7 +34,8 @@ static int keep_hello(void *ctx, struct sim *s, struct km_addr from, struct km_a
 {
 	struct first_hello *h = ctx;
 
-	if (!h->data && from.kind == KM_ADDR_PEER && from.id == 1 && to.kind == KM_ADDR_PEER && to.id == 2 && (*data)[0] == KM_FRAME_HELLO) {
+	if (!h->data && from.kind == KM_ADDR_PEER && from.id == 1 && to.kind == KM_ADDR_PEER && to.id == 2 &&
+	    (*data)[0] == KM_FRAME_HELLO) {
 		h->data = malloc(*len);
 		assert_non_null(h->data);
 		memcpy(h->data, *data, *len);
@@ -73,8 +74,8 @@ static int no_stored_for_1(void *ctx, struct sim *s, struct km_addr from, struct
 {
 	const uint8_t *d = *data;
 
-	return !(from.kind == KM_ADDR_PEER && from.id == 4 && to.kind == KM_ADDR_PEER && to.id == 1 && *len > 4 && d[0] == KM_FRAME_ENVELOPE &&
-		 d[3] == KM_PROTO_DKG && d[4] == 6);
+	return !(from.kind == KM_ADDR_PEER && from.id == 4 && to.kind == KM_ADDR_PEER && to.id == 1 && *len > 4 &&
+		 d[0] == KM_FRAME_ENVELOPE && d[3] == KM_PROTO_DKG && d[4] == 6);
 }
 
 static void test_stored_for_some(void **state)

@@ -1,5 +1,5 @@
-/* test_sim.c: the simulator itself: one seed is one history, and every invariant it checks can fail. The checks are shown frames and
- * effects that no honest node makes; most are made by hand, as the nodes here are honest. */
+/* test_sim.c: the simulator itself: one seed is one history, and every invariant it checks can fail. The checks are shown frames
+ * and effects that no honest node makes; most are made by hand, as the nodes here are honest. */
 #include "../lib/test.h"
 
 #include <stdio.h>
@@ -9,7 +9,8 @@
 
 static struct sim *mesh(uint64_t seed)
 {
-	struct sim_options o = {.seed = seed, .n = 3, .threshold = 2, .frontends = 1, .batch = 6, .pool_target = 1, .pool_low = 1};
+	struct sim_options o = {
+	    .seed = seed, .n = 3, .threshold = 2, .frontends = 1, .batch = 6, .pool_target = 1, .pool_low = 1};
 
 	o.faults.delay_min_us = 50;
 	o.faults.delay_max_us = 3000;
@@ -139,7 +140,7 @@ static struct sim *honest_share(void)
 	say_ready(s, 1);
 	audit(s, 1, 0);
 	share(s, 1, 0, 7, 1);
-	share(s, 1, 0, 7, 1);   /* the same one again */
+	share(s, 1, 0, 7, 1); /* the same one again */
 	assert_null(sim_broken(s));
 	return s;
 }
@@ -174,7 +175,8 @@ static void test_1_owner(void **state)
 	struct sim *s = mesh(1);
 
 	for (uint8_t k = 1; k <= 2; k++) {
-		struct km_sign m = {.presig_id = {3}, .req = {.version = KM_REQ_VERSION, .frontend = 1, .context = 1, .data = &k, .len = 1}};
+		struct km_sign m = {.presig_id = {3},
+				    .req = {.version = KM_REQ_VERSION, .frontend = 1, .context = 1, .data = &k, .len = 1}};
 		struct km_buf b;
 
 		assert_null(sim_broken(s));
@@ -239,7 +241,8 @@ static void envelope(struct sim *s, unsigned from, uint8_t proto, uint8_t round,
 
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_ENVELOPE);
-	assert_int_equal(km_msg_build(&b, proto, round, (uint8_t)from, 0, sid, &shape, body, &s->peers[from].settings.identity), KM_OK);
+	assert_int_equal(km_msg_build(&b, proto, round, (uint8_t)from, 0, sid, &shape, body, &s->peers[from].settings.identity),
+			 KM_OK);
 	say(s, from, to_peer, &b);
 }
 
@@ -345,7 +348,8 @@ static void test_10_secret_in_text(void **state)
 	struct km_effect e = {.kind = KM_EFFECT_LOG};
 	const uint8_t *k = s->peers[1].settings.identity.priv;
 
-	snprintf(e.text, sizeof(e.text), "my key is %02x%02x%02x%02x%02x%02x%02x%02x", k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7]);
+	snprintf(e.text, sizeof(e.text), "my key is %02x%02x%02x%02x%02x%02x%02x%02x", k[0], k[1], k[2], k[3], k[4], k[5], k[6],
+		 k[7]);
 	sim_check_effect(s, &s->peers[1], &e);
 	broken(s, "invariant 10: a text");
 }
@@ -366,9 +370,10 @@ static void test_10_share(void **state)
 	broken(s, "invariant 10: the share");
 }
 
-KM_TESTS(cmocka_unit_test(test_replay), cmocka_unit_test(test_heap_order), cmocka_unit_test(test_1_two_requests), cmocka_unit_test(test_1_two_shares),
-	 cmocka_unit_test(test_1_in_two_lives), cmocka_unit_test(test_1_owner), cmocka_unit_test(test_2_nobody_asked),
-	 cmocka_unit_test(test_2_not_a_signature), cmocka_unit_test(test_4_shares_lost), cmocka_unit_test(test_5_run_in_two_lives),
-	 cmocka_unit_test(test_5_stored), cmocka_unit_test(test_5_incarnation), cmocka_unit_test(test_5_old_presignature),
-	 cmocka_unit_test(test_5_unknown_presignature), cmocka_unit_test(test_6_framing), cmocka_unit_test(test_9_no_audit),
-	 cmocka_unit_test(test_10_secret_in_data), cmocka_unit_test(test_10_secret_in_text), cmocka_unit_test(test_10_share))
+KM_TESTS(cmocka_unit_test(test_replay), cmocka_unit_test(test_heap_order), cmocka_unit_test(test_1_two_requests),
+	 cmocka_unit_test(test_1_two_shares), cmocka_unit_test(test_1_in_two_lives), cmocka_unit_test(test_1_owner),
+	 cmocka_unit_test(test_2_nobody_asked), cmocka_unit_test(test_2_not_a_signature), cmocka_unit_test(test_4_shares_lost),
+	 cmocka_unit_test(test_5_run_in_two_lives), cmocka_unit_test(test_5_stored), cmocka_unit_test(test_5_incarnation),
+	 cmocka_unit_test(test_5_old_presignature), cmocka_unit_test(test_5_unknown_presignature),
+	 cmocka_unit_test(test_6_framing), cmocka_unit_test(test_9_no_audit), cmocka_unit_test(test_10_secret_in_data),
+	 cmocka_unit_test(test_10_secret_in_text), cmocka_unit_test(test_10_share))

@@ -24,8 +24,8 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 	if (k->threshold != pr->threshold || k->curve != pr->curve) {
 		const struct km_curve *c = km_curve_by_id(k->curve);
 
-		km_format(why->text, sizeof(why->text), "its configuration has key '%s' with threshold %u on %s", pr->name, (unsigned)k->threshold,
-			  c ? km_curve_name(c) : "an unknown curve");
+		km_format(why->text, sizeof(why->text), "its configuration has key '%s' with threshold %u on %s", pr->name,
+			  (unsigned)k->threshold, c ? km_curve_name(c) : "an unknown curve");
 		return 0;
 	}
 	if (!km_curve_by_id(pr->curve) || pr->threshold < KM_MIN_THRESHOLD || pr->threshold > km_set_size(pr->participants))
@@ -42,9 +42,9 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 	return 1;
 }
 
-/* DEVIATION from "2 run slots": a peer has its own background refill, so with 2 slots five peers would wait for each other all the
- * time; a majority run is about a megabyte. KM_RUN_SLOTS bounds the memory; the last one is for initiators without a scored link
- * to us. WHY: stalled runs must not fill all of them (attack A26). */
+/* DEVIATION from "2 run slots": a peer has its own background refill, so with 2 slots five peers would wait for each other all
+ * the time; a majority run is about a megabyte. KM_RUN_SLOTS bounds the memory; the last one is for initiators without a scored
+ * link to us. WHY: stalled runs must not fill all of them (attack A26). */
 static int run_slot_free(const struct km_peer *p, unsigned from)
 {
 	unsigned used = km_run_count(p, 0, KM_PURPOSE_PRESIGN);
@@ -53,7 +53,8 @@ static int run_slot_free(const struct km_peer *p, unsigned from)
 	return used < slots;
 }
 
-static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const struct km_presign_row *rows, const struct km_table *t, uint32_t barred)
+static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const struct km_presign_row *rows,
+		   const struct km_table *t, uint32_t barred)
 {
 	for (unsigned i = 0; i < pr->batch; i++) {
 		uint32_t s = rows[i].quorum;
@@ -66,8 +67,8 @@ static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const 
 	return 1;
 }
 
-static int may_join_presign(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
-			    struct km_refusal *why)
+static int may_join_presign(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows,
+			    struct km_key **key, struct km_refusal *why)
 {
 	struct km_key *k = *key = km_key_find(p, pr->hash);
 	unsigned more[KM_MAX_PEERS + 1] = {0};
@@ -106,8 +107,8 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	return 1;
 }
 
-int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key,
-		    struct km_refusal *why)
+int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows,
+	      struct km_key **key, struct km_refusal *why)
 {
 	uint64_t off = pr->time_ms > p->now.wall_ms ? pr->time_ms - p->now.wall_ms : p->now.wall_ms - pr->time_ms;
 
@@ -116,7 +117,8 @@ int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, co
 		km_format(why->text, sizeof(why->text), "the clocks differ by %U s", off / 1000);
 		return 0;
 	}
-	if (!km_set_has(pr->participants, from) || !km_set_has(pr->participants, p->self) || (pr->participants & ~p->s->roster.members))
+	if (!km_set_has(pr->participants, from) || !km_set_has(pr->participants, p->self) ||
+	    (pr->participants & ~p->s->roster.members))
 		return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration");
 	if (pr->participants & p->quarantined)
 		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");

@@ -76,7 +76,8 @@ static uint64_t take(const struct km_peer *p, struct km_bucket *b, uint64_t rate
 }
 
 /* Step 5, without changing anything. */
-static unsigned rate_ok(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], unsigned owner, const struct km_key *key)
+static unsigned rate_ok(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
+			const struct km_key *key)
 {
 	const struct km_spend *spent = km_idmap_find(&p->spends, request_id);
 	struct km_bucket *b = bucket_of(p, req->frontend, key), probe;
@@ -93,8 +94,8 @@ static unsigned rate_ok(struct km_peer *p, const struct km_req *req, const uint8
 	return take(p, &probe, key->policy->rate, key->policy->rate) != 0;
 }
 
-unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const uint8_t mac[KM_MAC_SIZE], unsigned owner,
-			  struct km_key **key)
+unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE],
+			  const uint8_t mac[KM_MAC_SIZE], unsigned owner, struct km_key **key)
 {
 	struct km_fe *fe = fe_by_id(p, req->frontend);
 	const uint8_t *auth = fe ? fe_key(p, fe) : NULL;
@@ -113,24 +114,24 @@ unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uin
 		return KM_STATUS_UNKNOWN_KEY;
 	if (!k->policy)
 		return KM_STATUS_RIGHTS;
-	if (KM_RULE(km_rule_rights) &&
-	    (!km_policy_frontend_allowed(k->policy, req->frontend) || !(k->policy->contexts & km_context_bit(req->context)) ||
-	     req->context == KM_CTX_CANARY))
+	if (KM_RULE(km_rule_rights) && (!km_policy_frontend_allowed(k->policy, req->frontend) ||
+					!(k->policy->contexts & km_context_bit(req->context)) || req->context == KM_CTX_CANARY))
 		return KM_STATUS_RIGHTS;
 	/* 5 */
 	if (!rate_ok(p, req, request_id, owner, k))
 		return KM_STATUS_RATE;
 	/* 6 */
 	const struct km_table *t = &k->share->table;
-	int err = km_context_check(KM_RULE(km_rule_rights) ? k->policy->contexts : UINT32_MAX, req->context, t->curve, &t->x, req->data, req->len);
+	int err = km_context_check(KM_RULE(km_rule_rights) ? k->policy->contexts : UINT32_MAX, req->context, t->curve, &t->x,
+				   req->data, req->len);
 	if (err)
 		return err == KM_E_RIGHTS ? KM_STATUS_RIGHTS : KM_STATUS_CONTEXT;
 	*key = k;
 	return KM_STATUS_OK;
 }
 
-int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
-		   struct km_spend **spend)
+int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE],
+		   unsigned owner, struct km_spend **spend)
 {
 	struct km_spend *s = km_idmap_find(&p->spends, request_id);
 	struct km_bucket *b = bucket_of(p, req->frontend, key);
@@ -175,7 +176,8 @@ int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *byt
 
 /* version u8 | kind u8 | time u64 | presig id | request id | key id | table hash | context u8 | frontend u16 | owner u8 | S u32 |
  * SHA-256 of the bytes */
-int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t)
+int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE],
+		   const struct km_presig *ps, const struct km_table *t)
 {
 	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_AUDIT);
 	uint8_t hash[KM_HASH_SIZE];

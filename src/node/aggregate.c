@@ -221,7 +221,8 @@ static void attempt(struct km_peer *p, struct km_flight *f)
 		return;
 	}
 	/* at most one for each faulty peer, and while the frontend may still be waiting */
-	if (f->attempts <= p->s->roster.n && f->attempts < KM_SPENDS_PER_REQUEST && p->now.mono_us - f->started_us < KM_FLIGHT_GIVEUP_US)
+	if (f->attempts <= p->s->roster.n && f->attempts < KM_SPENDS_PER_REQUEST &&
+	    p->now.mono_us - f->started_us < KM_FLIGHT_GIVEUP_US)
 		h = km_pool_choose(p, f->key, f->excluded | ~f->macs.peers, &status);
 	else
 		status = KM_STATUS_NO_QUORUM;
@@ -266,8 +267,8 @@ void km_aggregate_owed(struct km_peer *p)
 
 /* ---- REQ */
 
-static struct km_flight *flight_new(struct km_peer *p, const struct km_req *req, const struct km_req_macs *macs, const uint8_t request_id[KM_HASH_SIZE],
-				    struct km_key *key)
+static struct km_flight *flight_new(struct km_peer *p, const struct km_req *req, const struct km_req_macs *macs,
+				    const uint8_t request_id[KM_HASH_SIZE], struct km_key *key)
 {
 	struct km_flight *f;
 
@@ -415,7 +416,8 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 	}
 	struct km_flight *f = km_idmap_find(&p->flights, m.request_id);
 	/* of an attempt given up, or of nobody's */
-	if (!f || f->state != KM_FLIGHT_WORKING || memcmp(f->ps->id, m.presig_id, KM_HASH_SIZE) != 0 || !km_set_has(f->missing, from) || from == p->self) {
+	if (!f || f->state != KM_FLIGHT_WORKING || memcmp(f->ps->id, m.presig_id, KM_HASH_SIZE) != 0 ||
+	    !km_set_has(f->missing, from) || from == p->self) {
 		km_peer_drop_frame(p, KM_DROP_STALE);
 		return;
 	}
@@ -489,7 +491,8 @@ void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t 
 		culprits = 0;
 	culprits &= ~km_set_bit(p->self);
 	km_peer_names(p, culprits, names, sizeof(names));
-	km_effects_log(p->fx, KM_LOG_WARN, "a signature failed; bad shares came from %s", culprits ? names : "nobody we can name");
+	km_effects_log(p->fx, KM_LOG_WARN, "a signature failed; bad shares came from %s",
+		       culprits ? names : "nobody we can name");
 	f->suspects = culprits;
 	for (unsigned i = km_set_next(culprits, 0); i; i = km_set_next(culprits, i)) {
 		km_blame_link(p, p->self, i, SCORE_BAD);

@@ -140,7 +140,8 @@ void km_blame_convict(struct km_peer *p, unsigned peer, int kind, const uint8_t 
 	p->n_convictions++;
 	evidence(p, peer, kind, data, len, "conviction");
 	store_quarantine(p);
-	km_effects_log(p->fx, KM_LOG_ERROR, "peer %u (%s) is proved to have cheated (evidence kind E%d); it is quarantined until an operator decides",
+	km_effects_log(p->fx, KM_LOG_ERROR,
+		       "peer %u (%s) is proved to have cheated (evidence kind E%d); it is quarantined until an operator decides",
 		       peer, km_peer_name(p, peer), kind);
 	km_pool_burn_with(p, peer);
 	km_aggregate_down(p, peer);
@@ -171,7 +172,8 @@ void km_blame_dispute(struct km_peer *p, unsigned peer, int code, const uint8_t 
 	if (km_msg_build(&b, KM_PROTO_DISPUTE, 1, p->self, 0, sid, &shape, body, &p->s->identity) == KM_OK)
 		evidence(p, peer, code, b.data, b.len, "dispute");
 	km_buf_clear(&b);
-	km_effects_log(p->fx, KM_LOG_WARN, "dispute with peer %u (%s) over what it sent us: %s", peer, km_peer_name(p, peer), km_strerror(code));
+	km_effects_log(p->fx, KM_LOG_WARN, "dispute with peer %u (%s) over what it sent us: %s", peer, km_peer_name(p, peer),
+		       km_strerror(code));
 	km_pool_burn_with(p, peer);
 	km_aggregate_down(p, peer);
 }

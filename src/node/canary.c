@@ -84,8 +84,8 @@ static void give_up(struct km_peer *p)
 	char text[200], names[100];
 
 	km_peer_names(p, g->uncovered, names, sizeof(names));
-	km_format(text, sizeof(text), "key '%s' was made, but no test signature with peers %s succeeded within %u s", g->name, names,
-		  CANARY_WAIT_US / 1000000u);
+	km_format(text, sizeof(text), "key '%s' was made, but no test signature with peers %s succeeded within %u s", g->name,
+		  names, CANARY_WAIT_US / 1000000u);
 	km_keygen_end(p, KM_E_UNVERIFIED, text);
 }
 
@@ -136,7 +136,7 @@ void km_canary_result(struct km_peer *p, struct km_flight *f, int err, uint32_t 
 	if (g->uncovered)
 		return;
 	const struct km_table *t = &g->key->share->table;
-	km_format(text, sizeof(text), "key '%s' is ready: %s, any %u of %u peers, epoch %U, id %H", g->name, km_curve_name(t->curve), t->threshold,
-		  km_set_size(t->members), t->number, t->key_id);
+	km_format(text, sizeof(text), "key '%s' is ready: %s, any %u of %u peers, epoch %U, id %H", g->name,
+		  km_curve_name(t->curve), t->threshold, km_set_size(t->members), t->number, t->key_id);
 	km_keygen_end(p, KM_OK, text);
 }

@@ -57,12 +57,13 @@ static int check_request(struct km_peer *p, const struct km_request *rq, char *w
 	struct km_key *have = km_key_by_name(p, rq->name);
 
 	if (!k) {
-		km_format(why, size, "key '%s' is not in the configuration of this peer: add it there, on every peer, first", rq->name);
+		km_format(why, size, "key '%s' is not in the configuration of this peer: add it there, on every peer, first",
+			  rq->name);
 		return KM_E_CONFIG;
 	}
 	if (k->threshold != rq->threshold || k->curve != rq->curve || !km_curve_by_id(rq->curve)) {
-		km_format(why, size, "the configuration says threshold %u for key '%s'; threshold or curve asked for differ", (unsigned)k->threshold,
-			  rq->name);
+		km_format(why, size, "the configuration says threshold %u for key '%s'; threshold or curve asked for differ",
+			  (unsigned)k->threshold, rq->name);
 		return KM_E_MISMATCH;
 	}
 	if (rq->threshold < KM_MIN_THRESHOLD || rq->threshold > p->s->roster.n) {
@@ -70,8 +71,8 @@ static int check_request(struct km_peer *p, const struct km_request *rq, char *w
 		return KM_E_RANGE;
 	}
 	if (2u * rq->threshold - 1 > p->s->roster.n) {
-		km_format(why, size, "threshold %u needs %u peers to presign in this version, there are %u", (unsigned)rq->threshold,
-			  2u * rq->threshold - 1, p->s->roster.n);
+		km_format(why, size, "threshold %u needs %u peers to presign in this version, there are %u",
+			  (unsigned)rq->threshold, 2u * rq->threshold - 1, p->s->roster.n);
 		return KM_E_RANGE;
 	}
 	if (have && have->share->usable) {
@@ -131,7 +132,10 @@ static int can_leave_out(const struct km_peer *p, uint32_t set)
 static void propose(struct km_peer *p, uint32_t participants)
 {
 	struct km_keygen *g = &p->keygen;
-	struct km_proposal prop = {.purpose = KM_PURPOSE_DKG, .engine = KM_ENGINE_NONE, .participants = participants, .threshold = g->threshold,
+	struct km_proposal prop = {.purpose = KM_PURPOSE_DKG,
+				   .engine = KM_ENGINE_NONE,
+				   .participants = participants,
+				   .threshold = g->threshold,
 				   .curve = g->curve};
 	struct km_run *run;
 	char text[160], names[100];
@@ -223,7 +227,8 @@ void km_keygen_progress(struct km_peer *p, struct km_run *run)
 	unsigned round = run->m->round;
 	char text[120];
 
-	if (g->state != KM_KEYGEN_RUN || run->id != g->run_id || round <= g->told_round || round >= sizeof(what) / sizeof(what[0]))
+	if (g->state != KM_KEYGEN_RUN || run->id != g->run_id || round <= g->told_round ||
+	    round >= sizeof(what) / sizeof(what[0]))
 		return;
 	g->told_round = round;
 	km_format(text, sizeof(text), "round %u of 6: %s", round, what[round]);
@@ -323,7 +328,8 @@ static void wait_peers(struct km_peer *p)
 	km_peer_names(p, differ ? differ : missing, names, sizeof(names));
 	if (differ) {
 		/* nobody is blamed for another file: a person has to compare them */
-		km_format(text, sizeof(text), "roster mismatch with peers %s: their lists of peers are not ours; the log says what differs", names);
+		km_format(text, sizeof(text),
+			  "roster mismatch with peers %s: their lists of peers are not ours; the log says what differs", names);
 		km_keygen_end(p, KM_E_MISMATCH, text);
 	} else if (can_leave_out(p, missing)) {
 		g->left_out |= missing;

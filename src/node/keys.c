@@ -1,8 +1,8 @@
 /* keys.c: the keys a peer holds, their files, and candidates.
  *
- * A share that was stored is a candidate until the STORED of every member is here: it signs nothing, and says its own STORED again
- * on every new channel and now and then. Who has all of them keeps them as the certificate of the epoch, and hands all of them to
- * whoever still asks. WHY all and not only its own: a corrupt member may have said its STORED to some only. */
+ * A share that was stored is a candidate until the STORED of every member is here: it signs nothing, and says its own STORED
+ * again on every new channel and now and then. Who has all of them keeps them as the certificate of the epoch, and hands all of
+ * them to whoever still asks. WHY all and not only its own: a corrupt member may have said its STORED to some only. */
 #include "peer_impl.h"
 
 #include <stdlib.h>
@@ -67,7 +67,8 @@ void km_key_free_all(struct km_peer *p)
 
 static void forget(struct km_peer *p, struct km_key **at);
 
-/* A participant that never says STORED must not fill our disk: of many candidates of a name the oldest goes, no promise binds it. */
+/* A participant that never says STORED must not fill our disk: of many candidates of a name the oldest goes, no promise binds it.
+ */
 static void bound_candidates(struct km_peer *p, const char *name)
 {
 	struct km_key **oldest = NULL;
@@ -271,8 +272,8 @@ void km_key_usable(struct km_peer *p, struct km_key *k)
 	k->share->usable = 1;
 	if (store_share(p, k->share, 0))
 		km_effects_log(p->fx, KM_LOG_ERROR, "key %s: out of memory; it counts as unusable at the next start", t->name);
-	km_effects_log(p->fx, KM_LOG_NOTICE, "key %s (%s, %u of %u peers) is usable, id %H", t->name, km_curve_name(t->curve), t->threshold,
-		       km_set_size(t->members), t->key_id);
+	km_effects_log(p->fx, KM_LOG_NOTICE, "key %s (%s, %u of %u peers) is usable, id %H", t->name, km_curve_name(t->curve),
+		       t->threshold, km_set_size(t->members), t->key_id);
 	store_cert(p, k);
 	forget_candidates(p, k);
 	/* others must know that we can take part in presigning */

@@ -324,7 +324,7 @@ static unsigned rtt_class(const struct km_peer *p, uint32_t quorum)
 		if (i != p->self && p->link[i].rtt_us > worst)
 			worst = p->link[i].rtt_us;
 	for (uint32_t limit = RTT_CLASS_FIRST_US; limit <= worst && class < 20; limit *= 2)
-		class++;
+		class ++;
 	return class;
 }
 
@@ -354,7 +354,8 @@ struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t e
 			continue;
 		unsigned cost = km_blame_cost(p, pool->quorum) + km_set_size(pool->quorum & late);
 		unsigned class = rtt_class(p, pool->quorum);
-		if (!best || cost < best_cost || (cost == best_cost && (class < best_class || (class == best_class && pool->ready > best->ready)))) {
+		if (!best || cost < best_cost ||
+		    (cost == best_cost && (class < best_class || (class == best_class && pool->ready > best->ready)))) {
 			best = pool;
 			best_cost = cost;
 			best_class = class;

@@ -78,8 +78,8 @@ unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purp
 	unsigned n = 0;
 
 	for (const struct km_run *run = p->runs; run; run = run->next)
-		if ((run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE) && (!initiator || run->initiator == initiator) &&
-		    run->prop.purpose == purpose)
+		if ((run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE) &&
+		    (!initiator || run->initiator == initiator) && run->prop.purpose == purpose)
 			n++;
 	return n;
 }
@@ -167,8 +167,8 @@ static void log_drop(struct km_peer *p, const struct km_run *run, int code, uint
 	unsigned round = run->m ? run->m->round : 0;
 
 	km_peer_names(p, waited, names, sizeof(names));
-	km_effects_log(p->fx, KM_LOG_INFO, "%s run of peer %u dropped in round %u: %s%s%s", what, (unsigned)run->initiator, round, km_strerror(code),
-		       waited ? ", waited for " : "", names);
+	km_effects_log(p->fx, KM_LOG_INFO, "%s run of peer %u dropped in round %u: %s%s%s", what, (unsigned)run->initiator, round,
+		       km_strerror(code), waited ? ", waited for " : "", names);
 }
 
 void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waited, int tell)
@@ -383,7 +383,8 @@ static int new_machine(struct km_peer *p, struct km_run *run)
 		km_wipe(&d, sizeof(d));
 	} else {
 		const struct km_share *share = run->key->share;
-		struct km_presign_params d = {.table = &share->table, .x_i = &share->x_i, .batch = run->prop.batch, .rows = run->rows};
+		struct km_presign_params d = {
+		    .table = &share->table, .x_i = &share->x_i, .batch = run->prop.batch, .rows = run->rows};
 
 		mp.curve = share->table.curve;
 		d.machine = mp;

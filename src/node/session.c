@@ -7,9 +7,9 @@
  *	JOIN body:    proposal id | incarnation | nonce
  *	sid         = H("sid", version, proposal id, content digests of all JOINs by sender)
  *
- * WHY a JOIN of everybody: an initiator alone could repeat a sid after a restart of another, make an honest peer contradict itself
- * and replay old verdicts. WHY a JOIN's own sid field holds its nonce: a peer that restarted and joins a replayed proposal again
- * must not look like one that equivocates. */
+ * WHY a JOIN of everybody: an initiator alone could repeat a sid after a restart of another, make an honest peer contradict
+ *itself and replay old verdicts. WHY a JOIN's own sid field holds its nonce: a peer that restarted and joins a replayed proposal
+ *again must not look like one that equivocates. */
 #include "peer_impl.h"
 
 #include <stdlib.h>
@@ -171,7 +171,8 @@ static void take_join(struct km_peer *p, struct km_run *run, const struct km_msg
 	struct km_shape shape = {.head = JOIN_BODY};
 	uint8_t sid[KM_HASH_SIZE];
 
-	if (run->state != KM_RUN_JOINING || !km_set_has(run->prop.participants, msg->sender) || km_set_has(run->joined, msg->sender))
+	if (run->state != KM_RUN_JOINING || !km_set_has(run->prop.participants, msg->sender) ||
+	    km_set_has(run->joined, msg->sender))
 		return;
 	tagged("join", msg->body, KM_HASH_SIZE, msg->body + KM_HASH_SIZE + KM_NONCE_SIZE, KM_NONCE_SIZE, sid);
 	if (memcmp(sid, msg->sid, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape)) {
@@ -229,7 +230,8 @@ static void take_early_joins(struct km_peer *p, const uint8_t proposal[KM_HASH_S
 
 /* ---- PROPOSE, sending */
 
-int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key, struct km_run **out)
+int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key,
+		       struct km_run **out)
 {
 	struct km_shape shape = propose_shape(prop);
 	uint8_t sid[KM_HASH_SIZE];
@@ -328,7 +330,8 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 	}
 	if (!km_accept(p, from, &pr, rows, &key, &why)) {
 		if (why.code == KM_REFUSE_ROSTER || why.code == KM_REFUSE_CLOCK)
-			km_effects_log(p->fx, KM_LOG_WARN, "refused a run of peer %u (%s): %s", from, km_peer_name(p, from), why.text);
+			km_effects_log(p->fx, KM_LOG_WARN, "refused a run of peer %u (%s): %s", from, km_peer_name(p, from),
+				       why.text);
 		send_refuse(p, from, msg->digest, &why);
 		return;
 	}
@@ -379,7 +382,8 @@ void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, si
 	if (run->prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_refused(p, run, from, code, text);
 	else if (code != KM_REFUSE_BUSY && code != KM_REFUSE_TABLE)
-		km_effects_log(p->fx, KM_LOG_WARN, "peer %u (%s) refuses to presign with us: %s", from, km_peer_name(p, from), text);
+		km_effects_log(p->fx, KM_LOG_WARN, "peer %u (%s) refuses to presign with us: %s", from, km_peer_name(p, from),
+			       text);
 	km_run_drop(p, run, code == KM_REFUSE_BUSY ? KM_E_BUSY : KM_E_RIGHTS, 0, 1);
 }
 

@@ -25,8 +25,9 @@ static void record_out(struct km_peer *p)
 }
 
 /* Keeps what was signed. Without memory the share is not repeated, and the presignature is gone all the same. */
-struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps, const struct km_sign_input *in,
-				   const struct km_sign_nonce *nonce, const struct km_scalar *s_i, const struct km_key *key)
+struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps,
+				   const struct km_sign_input *in, const struct km_sign_nonce *nonce, const struct km_scalar *s_i,
+				   const struct km_key *key)
 {
 	struct km_record *r = calloc(1, sizeof(*r));
 
@@ -76,7 +77,8 @@ void km_signer_free(struct km_peer *p)
 
 /* ---- SIGN */
 
-static void reply(struct km_peer *p, unsigned to, const uint8_t *presig_id, const uint8_t *request_id, unsigned status, const struct km_record *r)
+static void reply(struct km_peer *p, unsigned to, const uint8_t *presig_id, const uint8_t *request_id, unsigned status,
+		  const struct km_record *r)
 {
 	struct km_share_msg s = {.status = (uint8_t)status};
 
@@ -110,7 +112,8 @@ static unsigned admit_canary(struct km_peer *p, const struct km_sign *m, const s
 }
 
 /* Step 7. */
-static unsigned presig_ok(const struct km_peer *p, const struct km_sign *m, const struct km_held *h, const struct km_key *key, unsigned from)
+static unsigned presig_ok(const struct km_peer *p, const struct km_sign *m, const struct km_held *h, const struct km_key *key,
+			  unsigned from)
 {
 	uint32_t members = p->s->roster.members;
 
@@ -131,7 +134,8 @@ static unsigned presig_ok(const struct km_peer *p, const struct km_sign *m, cons
 }
 
 /* Steps 8 to 13. */
-static void sign(struct km_peer *p, unsigned from, const struct km_sign *m, const uint8_t request_id[KM_HASH_SIZE], struct km_held *h, struct km_key *key)
+static void sign(struct km_peer *p, unsigned from, const struct km_sign *m, const uint8_t request_id[KM_HASH_SIZE],
+		 struct km_held *h, struct km_key *key)
 {
 	struct km_sign_input in = {.context = m->req.context};
 	struct km_sign_nonce nonce;
@@ -275,7 +279,8 @@ void km_signer_on_record(struct km_peer *p, unsigned from, const struct km_msg *
 		return;
 	}
 	struct km_shape shape = record_shape(f->key->share->table.curve);
-	if (memcmp(msg->sid, msg->body, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape) || km_msg_verify_sig(msg, p->idkeys[from]))
+	if (memcmp(msg->sid, msg->body, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape) ||
+	    km_msg_verify_sig(msg, p->idkeys[from]))
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 	else
 		km_aggregate_on_record(p, f, from, msg);

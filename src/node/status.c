@@ -67,7 +67,8 @@ static void activity(const struct km_peer *p, struct km_peer_status *out)
 			presigning++;
 	}
 	if (dkg)
-		km_format(out->activity, sizeof(out->activity), "key generation of %s: round %u of 6", dkg->prop.name, dkg->m ? dkg->m->round : 0);
+		km_format(out->activity, sizeof(out->activity), "key generation of %s: round %u of 6", dkg->prop.name,
+			  dkg->m ? dkg->m->round : 0);
 	else if (p->keygen.state == KM_KEYGEN_CANARY)
 		km_format(out->activity, sizeof(out->activity), "first signatures of %s", p->keygen.name);
 	else if (presigning)

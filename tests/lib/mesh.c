@@ -323,7 +323,8 @@ size_t mesh_bytes(unsigned salt, uint8_t out[130])
 
 void mesh_request(struct mesh *m, unsigned aggregator, const uint8_t key_id[KM_HASH_SIZE], unsigned salt, uint32_t with_mac)
 {
-	struct km_req req = {.version = KM_REQ_VERSION, .frontend = MESH_FRONTEND, .context = KM_CTX_TLS13_SERVER, .time_ms = m->now.wall_ms};
+	struct km_req req = {
+	    .version = KM_REQ_VERSION, .frontend = MESH_FRONTEND, .context = KM_CTX_TLS13_SERVER, .time_ms = m->now.wall_ms};
 	struct km_req_macs macs = {0};
 	uint8_t bytes[130], id[KM_HASH_SIZE], key[32];
 	struct km_buf b;
@@ -334,7 +335,8 @@ void mesh_request(struct mesh *m, unsigned aggregator, const uint8_t key_id[KM_H
 	req.data = bytes;
 	km_req_id(&req, id);
 	for (unsigned i = 1; i <= m->n; i++) {
-		KM_ASSERT(km_auth_key(m->frontend_priv, m->node[1].s.roster.peer[i].channel, MESH_FRONTEND, (uint8_t)i, key) == KM_OK);
+		KM_ASSERT(km_auth_key(m->frontend_priv, m->node[1].s.roster.peer[i].channel, MESH_FRONTEND, (uint8_t)i, key) ==
+			  KM_OK);
 		km_auth_mac(key, id, (uint8_t)i, macs.mac[i]);
 		if (!(with_mac >> (i - 1) & 1))
 			macs.mac[i][0] ^= 1;
@@ -343,7 +345,8 @@ void mesh_request(struct mesh *m, unsigned aggregator, const uint8_t key_id[KM_H
 	km_buf_init(&b);
 	km_req_encode(&b, &req, &macs);
 	KM_ASSERT(!b.err);
-	mesh_send(m, (struct km_addr){KM_ADDR_FRONTEND, MESH_FRONTEND}, (struct km_addr){KM_ADDR_PEER, (uint16_t)aggregator}, b.data, b.len);
+	mesh_send(m, (struct km_addr){KM_ADDR_FRONTEND, MESH_FRONTEND}, (struct km_addr){KM_ADDR_PEER, (uint16_t)aggregator},
+		  b.data, b.len);
 	km_buf_clear(&b);
 }
 
@@ -353,6 +356,7 @@ int mesh_verify(const struct mesh *m, unsigned salt, const struct km_curve *c, c
 	uint8_t bytes[130];
 	size_t n = mesh_bytes(salt, bytes);
 
-	return m->reply.status == KM_STATUS_OK && km_sign_hash_bytes(c, &h, bytes, n) == KM_OK && km_scalar_decode(c, &r, m->reply.r) == KM_OK &&
-	       km_scalar_decode(c, &s, m->reply.s) == KM_OK && km_ecdsa_verify_var(c, x, &h, &r, &s) == KM_OK;
+	return m->reply.status == KM_STATUS_OK && km_sign_hash_bytes(c, &h, bytes, n) == KM_OK &&
+	       km_scalar_decode(c, &r, m->reply.r) == KM_OK && km_scalar_decode(c, &s, m->reply.s) == KM_OK &&
+	       km_ecdsa_verify_var(c, x, &h, &r, &s) == KM_OK;
 }

@@ -169,7 +169,11 @@ static void test_clock(void **state)
 	init(3, 2, 8);
 	start(UINT32_MAX);
 	/* the initiator's proposal is of another time */
-	struct km_proposal pr = {.purpose = KM_PURPOSE_DKG, .time_ms = mesh.now.wall_ms - 31500, .participants = 7, .threshold = 2, .curve = KM_CURVE_P256};
+	struct km_proposal pr = {.purpose = KM_PURPOSE_DKG,
+				 .time_ms = mesh.now.wall_ms - 31500,
+				 .participants = 7,
+				 .threshold = 2,
+				 .curve = KM_CURVE_P256};
 	struct km_refusal why = {0};
 	struct km_key *key;
 	strcpy(pr.name, "www");
@@ -188,8 +192,8 @@ static unsigned mute, mute_round, muted, heal_after;
 
 static int tap_mute(struct mesh *m, struct mesh_packet *k)
 {
-	if (k->from.kind == KM_ADDR_PEER && k->from.id == mute && k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG && k->data[4] >= mute_round &&
-	    muted < heal_after) {
+	if (k->from.kind == KM_ADDR_PEER && k->from.id == mute && k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG &&
+	    k->data[4] >= mute_round && muted < heal_after) {
 		muted++;
 		return 0;
 	}
@@ -249,7 +253,8 @@ static void test_stored_lost(void **state)
 static int tap_selective(struct mesh *m, struct mesh_packet *k)
 {
 	/* the STORED of 3 reaches only 1, and 1 is not heard by the others for now */
-	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG && k->data[4] == 6 && k->from.id == 3 && k->to.id != 1) {
+	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG && k->data[4] == 6 && k->from.id == 3 &&
+	    k->to.id != 1) {
 		muted++;
 		return 0;
 	}
@@ -314,13 +319,16 @@ static int tap_split(struct mesh *m, struct mesh_packet *k)
 	struct km_buf b;
 	uint8_t body[KM_HASH_SIZE] = {1};
 
-	if (k->from.id != 5 || k->to.id != 2 || k->from.kind != KM_ADDR_PEER || k->data[0] != KM_FRAME_ENVELOPE || k->data[3] != KM_PROTO_DKG || k->data[4] != 1)
+	if (k->from.id != 5 || k->to.id != 2 || k->from.kind != KM_ADDR_PEER || k->data[0] != KM_FRAME_ENVELOPE ||
+	    k->data[3] != KM_PROTO_DKG || k->data[4] != 1)
 		return 1;
 	/* another commitment for peer 2 only, properly signed */
 	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_ENVELOPE);
-	assert_int_equal(km_msg_build(&b, msg.proto, msg.round, msg.sender, msg.recipient, msg.sid, &echo, body, &m->node[5].s.identity), KM_OK);
+	assert_int_equal(
+	    km_msg_build(&b, msg.proto, msg.round, msg.sender, msg.recipient, msg.sid, &echo, body, &m->node[5].s.identity),
+	    KM_OK);
 	free(k->data);
 	k->data = km_buf_take(&b, &k->len);
 	muted++;
@@ -381,8 +389,10 @@ static void test_conviction_outlives_a_restart(void **state)
 	mesh_free(&mesh);
 }
 
-KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_other_threshold_at_one_peer), cmocka_unit_test(test_impossible_requests),
-	 cmocka_unit_test(test_roster_mismatch), cmocka_unit_test(test_roster_mismatch_says_what), cmocka_unit_test(test_silent_peers),
-	 cmocka_unit_test(test_clock), cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
-	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only), cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
+KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_other_threshold_at_one_peer),
+	 cmocka_unit_test(test_impossible_requests), cmocka_unit_test(test_roster_mismatch),
+	 cmocka_unit_test(test_roster_mismatch_says_what), cmocka_unit_test(test_silent_peers), cmocka_unit_test(test_clock),
+	 cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
+	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only),
+	 cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
 	 cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_conviction_outlives_a_restart))

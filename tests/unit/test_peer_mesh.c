@@ -106,7 +106,8 @@ static void test_keygen_and_sign(void **state)
 		assert_memory_equal(the_table(i)->hash, the_table(1)->hash, KM_HASH_SIZE);
 	}
 	/* two members of each quorum beside the owner, and the owner, logged before they answered; canaries too */
-	assert_true(mesh.node[1].audits + mesh.node[2].audits + mesh.node[3].audits + mesh.node[4].audits + mesh.node[5].audits >= 15);
+	assert_true(mesh.node[1].audits + mesh.node[2].audits + mesh.node[3].audits + mesh.node[4].audits + mesh.node[5].audits >=
+		    15);
 	check_clean();
 	mesh_free(&mesh);
 }
@@ -240,7 +241,8 @@ static void send_badsig(unsigned to)
 	memcpy(b.s, mesh.reply.s, sizeof(b.s));
 	km_buf_init(&buf);
 	km_badsig_encode(&buf, &b);
-	mesh_send(&mesh, (struct km_addr){KM_ADDR_FRONTEND, MESH_FRONTEND}, (struct km_addr){KM_ADDR_PEER, (uint16_t)to}, buf.data, buf.len);
+	mesh_send(&mesh, (struct km_addr){KM_ADDR_FRONTEND, MESH_FRONTEND}, (struct km_addr){KM_ADDR_PEER, (uint16_t)to},
+		  buf.data, buf.len);
 	km_buf_clear(&buf);
 }
 
@@ -481,7 +483,9 @@ static void test_garbage(void **state)
 	unsigned held = (unsigned)peer(1)->n_held;
 	for (unsigned i = 0; i < 40000; i++) {
 		size_t n = 1 + i % sizeof(junk);
-		struct km_addr from = {i & 1 ? KM_ADDR_PEER : KM_ADDR_FRONTEND, (uint16_t)(i & 1 ? i % 40 : i & 2 ? MESH_FRONTEND : i % 2000)};
+		struct km_addr from = {i & 1 ? KM_ADDR_PEER : KM_ADDR_FRONTEND, (uint16_t)(i & 1   ? i % 40
+											   : i & 2 ? MESH_FRONTEND
+												   : i % 2000)};
 
 		for (size_t k = 0; k < n; k++) {
 			x = x * 6364136223846793005u + 1442695040888963407u;
@@ -508,7 +512,8 @@ static void test_garbage(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_keygen_and_sign), cmocka_unit_test(test_sizes), cmocka_unit_test(test_restart_keeps_the_key),
-	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_late_signer), cmocka_unit_test(test_bad_share), cmocka_unit_test(test_false_badsig),
-	 cmocka_unit_test(test_same_request_again), cmocka_unit_test(test_restart_of_a_member_burns),
-	 cmocka_unit_test(test_old_frames_do_not_undo_a_restart), cmocka_unit_test(test_age), cmocka_unit_test(test_rollback),
-	 cmocka_unit_test(test_stop_wipes), cmocka_unit_test(test_lost_broadcasts), cmocka_unit_test(test_everything_twice), cmocka_unit_test(test_garbage))
+	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_late_signer), cmocka_unit_test(test_bad_share),
+	 cmocka_unit_test(test_false_badsig), cmocka_unit_test(test_same_request_again),
+	 cmocka_unit_test(test_restart_of_a_member_burns), cmocka_unit_test(test_old_frames_do_not_undo_a_restart),
+	 cmocka_unit_test(test_age), cmocka_unit_test(test_rollback), cmocka_unit_test(test_stop_wipes),
+	 cmocka_unit_test(test_lost_broadcasts), cmocka_unit_test(test_everything_twice), cmocka_unit_test(test_garbage))

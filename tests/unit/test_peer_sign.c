@@ -416,6 +416,7 @@ static void test_wanted_quorums(void **state)
 	mesh_free(&mesh);
 }
 
-KM_TESTS(cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses), cmocka_unit_test(test_presignatures_of_one_request),
-	 cmocka_unit_test(test_rate), cmocka_unit_test(test_canary_once), cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_ping_and_table),
-	 cmocka_unit_test(test_choice_by_speed), cmocka_unit_test(test_choice_by_suspicion), cmocka_unit_test(test_wanted_quorums))
+KM_TESTS(cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses),
+	 cmocka_unit_test(test_presignatures_of_one_request), cmocka_unit_test(test_rate), cmocka_unit_test(test_canary_once),
+	 cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_ping_and_table), cmocka_unit_test(test_choice_by_speed),
+	 cmocka_unit_test(test_choice_by_suspicion), cmocka_unit_test(test_wanted_quorums))

@@ -25,7 +25,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "", "keys", KMD_KIND_LIST, 0, 0, KM_MAX_KEYS, NULL, 0, "the keys that may be made and what each may sign" },
 	{ "", "pool", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "presignatures kept ready" },
 	{ "", "workers", KMD_KIND_INT, 0, 1, 64, "1", TOP(workers), "threads for presigning, at low priority" },
-	{ "", "worker_nice", KMD_KIND_INT, 0, 0, 19, "19", TOP(worker_nice), "nice value of the worker threads" },
+	{ "", "worker_nice", KMD_KIND_INT, 0, 0, 19, "10", TOP(worker_nice),
+	  "nice value of the worker threads: higher disturbs signing less, but on a machine busy with other work presigning starves" },
 	{ "", "dkg_min", KMD_KIND_INT, 0, 0, KM_MAX_PEERS, "0", TOP(dkg_min), "peers that must take part in a key generation, 0 = all of the roster" },
 	{ "", "log_level", KMD_KIND_STRING, 0, 1, 8, "notice", TOP(log_level), "error, warn, notice, info or debug" },
 

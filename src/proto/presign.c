@@ -398,7 +398,8 @@ static const struct km_machine_ops presign_ops = {
 	.flags = { 0, KM_ROUND_BROADCAST | KM_ROUND_PRIVATE, KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV,
 		   KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST, KM_ROUND_BROADCAST | KM_ROUND_OKPREV,
 		   KM_ROUND_BROADCAST | KM_ROUND_OKPREV },
-	.deadline_ms = { 0, 5000, 5000, 5000, 5000, 5000, 30000, 30000 },
+	/* WHY so long for milliseconds of work: it runs at low priority on machines that may be busy; the dead are noticed otherwise */
+	.deadline_ms = { 0, 20000, 20000, 20000, 20000, 20000, 30000, 30000 },
 	.shape = shape_op,
 	.start = start_op,
 	.round_done = round_done_op,

@@ -170,8 +170,18 @@ int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int t
 {
 	uint32_t seq = c->seq++;
 	struct km_rpc_text text;
+	struct kmd_fail broke;
 	int err = b->err ? b->err : kmd_cli_send(c, b);
 
+	/* Who is refused at the door finds it closed, with the reason left behind. */
+	if (err == KM_E_IO) {
+		broke = c->fail;
+		err = kmd_cli_recv(c, 100, f);
+		if (!err && f->type == KM_RPC_ERROR && !km_rpc_decode_text(f, &text))
+			return kmd_fail(&c->fail, text.err, "%.*s", (int)text.len, text.text);
+		c->fail = broke;
+		return KM_E_IO;
+	}
 	while (!err) {
 		err = kmd_cli_recv(c, timeout_ms, f);
 		/* seq 0 with an ERROR is a refusal at the door. */

@@ -1,0 +1,264 @@
+/* test_presign_checks.c: what a presign run checks of what others open, and what its hashes cover, each check by itself. */
+#include "../lib/test.h"
+#include "../lib/dealer.h"
+#include "proto/presign_impl.h"
+
+#define SET(n) ((uint32_t)(((uint64_t)1 << (n)) - 1))
+
+static const struct km_machine_ops *honest_ops;
+
+/* ---- what M3 opens, changed by several peers at once: numbers added to scalars of their bodies before they are signed */
+
+struct twist {
+	unsigned from;
+	size_t offset;       /* of a scalar in the body of M3 */
+	struct km_scalar add;
+};
+
+static const struct twist *twists;
+static size_t n_twists;
+
+static int twist_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
+{
+	struct km_presign *s = m->state;
+	struct km_scalar x;
+
+	for (size_t i = 0; i < n_twists && job->what == KM_JOB_OPEN; i++) {
+		if (twists[i].from != m->self)
+			continue;
+		assert_int_equal(km_scalar_decode(s->curve, &x, s->body + twists[i].offset), KM_OK);
+		km_scalar_add(s->curve, &x, &x, &twists[i].add);
+		km_scalar_encode(s->curve, s->body + twists[i].offset, &x);
+	}
+	return honest_ops->worked(m, job, outs);
+}
+
+/* N = 6, T = 3: everybody drops before a point of C3 is shown, and nobody is convicted. */
+static void twisted(uint64_t seed, const struct twist *t, size_t n)
+{
+	struct km_machine_ops ops;
+	struct group g;
+
+	group_init(&g, seed, SET(6), 3, SET(6), 3, 7);
+	twists = t;
+	n_twists = n;
+	honest_ops = g.m[1]->ops;
+	ops = *honest_ops;
+	ops.worked = twist_worked;
+	for (unsigned i = 1; i <= 6; i++)
+		g.m[i]->ops = &ops;
+	net_run(g.net, 1);
+	for (unsigned i = 1; i <= 6; i++) {
+		assert_true(net_party(g.net, (uint8_t)i)->dropped);
+		assert_int_equal(net_party(g.net, (uint8_t)i)->drop_code, KM_E_VERIFY);
+		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, 0);
+		assert_null(g.m[i]->bcast[KM_PRESIGN_C3][i].raw);
+	}
+	group_clear(&g);
+}
+
+static size_t m3_check_at(unsigned kind)
+{
+	return 2 * KM_HASH_SIZE + kind * 32;
+}
+
+static size_t m3_product_at(unsigned l, unsigned delta)
+{
+	return 2 * KM_HASH_SIZE + KM_KINDS * 32 + l * (2 * 32 + 33) + delta * 32;
+}
+
+/* With n' > 2T-1 a wrong share of w or delta is off the polynomial, also where two errors add up to nothing. */
+static void test_products(void **state)
+{
+	const struct km_curve *c = km_curve_p256();
+	struct twist t[2] = { { .from = 5 }, { .from = 5 } };
+
+	for (unsigned delta = 0; delta <= 1; delta++)
+		for (unsigned l = 0; l < 3; l++) {
+			t[0].offset = m3_product_at(l, delta);
+			km_scalar_set_u32(&t[0].add, 1);
+			twisted(150, t, 1);
+			t[1].offset = m3_product_at((l + 1) % 3, delta);
+			km_scalar_neg(c, &t[1].add, &t[0].add);
+			twisted(150, t, 2);
+		}
+}
+
+/* Shares of the dealing check that keep the secrets, so that the degree alone is wrong; that keep the degree, so that the secrets
+ * alone are: 2t is 4, so that x(x-1)(x-2)(x-3) is a change the honest four of six do not take part in. */
+static void test_dealing_check(void **state)
+{
+	const struct km_curve *c = km_curve_p256();
+	struct km_scalar lambda[6];
+	struct twist t[2];
+
+	km_shamir_lagrange_all(c, lambda, SET(6), 0);
+	for (unsigned kind = 0; kind < KM_KINDS; kind++) {
+		t[0] = (struct twist){ .from = 5, .offset = m3_check_at(kind), .add = lambda[5] };
+		t[1] = (struct twist){ .from = 6, .offset = m3_check_at(kind) };
+		km_scalar_neg(c, &t[1].add, &lambda[4]);
+		twisted(151, t, 2);
+	}
+	for (unsigned kind = KM_KIND_R2; kind <= KM_KIND_Z; kind++) {
+		t[0] = (struct twist){ .from = 5, .offset = m3_check_at(kind), .add = { { 24 } } };
+		t[1] = (struct twist){ .from = 6, .offset = m3_check_at(kind), .add = { { 120 } } };
+		twisted(152, t, 2);
+	}
+}
+
+/* ---- what is hashed, told a second time from the protocol's text */
+
+/* HS("dealcheck", sid, kind, group, row, view of M1). */
+static void challenge_again(const struct km_presign *s, struct km_scalar *e, const char *kind, unsigned l)
+{
+	struct km_hash h, view;
+	uint8_t m1[KM_HASH_SIZE];
+
+	km_hash_init(&view, "round");
+	km_hash_field(&view, s->m->sid, KM_HASH_SIZE);
+	for (unsigned j = 1; j <= 4; j++)
+		km_hash_field(&view, s->m->bcast[KM_PRESIGN_M1][j].msg.digest, KM_HASH_SIZE);
+	km_hash_final(&view, m1);
+	km_hash_init(&h, "dealcheck");
+	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+	km_hash_str(&h, kind);
+	km_hash_u32(&h, l / 3);      /* n' - t rows of a group */
+	km_hash_u32(&h, l % 3);
+	km_hash_field(&h, m1, KM_HASH_SIZE);
+	km_scalar_from_hash(s->curve, e, &h);
+}
+
+static void check_share_again(const struct km_presign *s, const uint8_t *body)
+{
+	static const char *const names[KM_KINDS] = { "k", "a", "v", "rho", "rho", "z" };
+
+	for (unsigned kind = 0; kind < KM_KINDS; kind++) {
+		struct km_secret sum = s->sh[kind][s->batch];   /* the mask, as it is */
+		struct km_scalar e, want, got;
+
+		for (unsigned l = 0; l < s->batch; l++) {
+			challenge_again(s, &e, names[kind], l);
+			km_secret_addmul_pub(s->curve, &sum, &s->sh[kind][l], &e);
+		}
+		km_secret_declassify(&want, &sum);
+		assert_int_equal(km_scalar_decode(s->curve, &got, body + m3_check_at(kind)), KM_OK);
+		assert_true(km_scalar_equal(&want, &got));
+		assert_false(km_scalar_equal(&want, (const struct km_scalar *)&s->sh[kind][s->batch]));
+	}
+}
+
+/* H("c0", sid, i, blind, all R_i), from the M3 that opens it. */
+static void c0_again(const struct km_presign *s, const uint8_t *body)
+{
+	uint8_t r[8 * 33], c0[KM_HASH_SIZE];
+	size_t n = 0;
+	struct km_hash h;
+
+	for (unsigned l = 0; l < s->batch; l++)
+		if (km_set_has(s->index[l].quorum, s->m->self)) {
+			memcpy(r + n, body + m3_product_at(l, 2), 33);
+			n += 33;
+		}
+	km_hash_init(&h, "c0");
+	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+	km_hash_u8(&h, s->m->self);
+	km_hash_field(&h, body + KM_HASH_SIZE, KM_HASH_SIZE);
+	km_hash_field(&h, r, n);
+	km_hash_final(&h, c0);
+	assert_memory_equal(c0, s->m->bcast[KM_PRESIGN_M2][s->m->self].msg.body + KM_HASH_SIZE, KM_HASH_SIZE);
+}
+
+/* OK: digests of four rounds, by sender; PASS and C4 begin with their hash. */
+static void list_again(const struct km_presign *s, unsigned round, const uint8_t *body)
+{
+	uint8_t list[4 * 4 * KM_HASH_SIZE], hash[KM_HASH_SIZE];
+	struct km_hash h;
+
+	for (unsigned r = 0; r < 4; r++)
+		for (unsigned j = 0; j < 4; j++)
+			memcpy(list + (4 * r + j) * KM_HASH_SIZE, s->m->bcast[r + 1][j + 1].msg.digest, KM_HASH_SIZE);
+	km_hash_init(&h, "oklist");
+	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+	km_hash_field(&h, list, sizeof(list));
+	km_hash_final(&h, hash);
+	if (round == KM_PRESIGN_OK)
+		assert_memory_equal(body, list, sizeof(list));
+	else
+		assert_memory_equal(body, hash, sizeof(hash));
+}
+
+static enum net_verdict transcript_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	const struct group *g = ctx;
+	const struct km_presign *s = g->m[from]->state;
+	const uint8_t *body = *raw + KM_MSG_HEAD;
+
+	if ((*raw)[3] == KM_PRESIGN_M3) {
+		check_share_again(s, body);
+		c0_again(s, body);
+	} else if ((*raw)[3] >= KM_PRESIGN_OK) {
+		list_again(s, (*raw)[3], body);
+	}
+	return NET_PASS;
+}
+
+static void test_transcript(void **state)
+{
+	struct group g;
+
+	group_init(&g, 160, SET(4), 2, SET(4), 7, 0);
+	net_tap(g.net, transcript_tap, &g);
+	net_run(g.net, 0);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_true(net_party(g.net, (uint8_t)i)->done);
+	group_clear(&g);
+}
+
+/* Bytes where a pair has no seed to share: one value, one encoding. The list fits, so that this alone convicts. */
+static int seed_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
+{
+	struct km_presign *s = m->state;
+	struct km_shape shape;
+
+	if (job->what == KM_JOB_DEAL) {
+		s->deal[0] = 1;              /* from 3 to 1 */
+		assert_int_equal(km_presign_shape(s, KM_PRESIGN_M1, 3, 1, &shape), KM_OK);
+		assert_int_equal(km_msg_root(s->body, &shape, s->deal), KM_OK);
+	}
+	return honest_ops->worked(m, job, outs);
+}
+
+/* Nor are there bytes of an R_i where the author is not in the quorum. */
+static int foreign_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
+{
+	struct km_presign *s = m->state;
+
+	if (job->what == KM_JOB_OPEN)
+		s->body[m3_product_at(0, 2)] = 2;
+	return honest_ops->worked(m, job, outs);
+}
+
+static void convicts_3(const struct km_machine_ops *evil, uint32_t quorum)
+{
+	struct km_machine_ops ops;
+	struct group g;
+
+	group_init(&g, 161, SET(3), 2, SET(3), 2, quorum);
+	honest_ops = g.m[3]->ops;
+	ops = *honest_ops;
+	ops.worked = evil->worked;
+	g.m[3]->ops = &ops;
+	net_run(g.net, 1);
+	assert_true(net_party(g.net, 1)->dropped);
+	assert_int_equal(net_party(g.net, 1)->convicted, km_set_bit(3));
+	assert_int_equal(net_party(g.net, 1)->evidence_kind, KM_EV_ENCODING);
+	group_clear(&g);
+}
+
+static void test_one_encoding(void **state)
+{
+	convicts_3(&(const struct km_machine_ops){ .worked = seed_worked }, 7 & ~km_set_bit(2));
+	convicts_3(&(const struct km_machine_ops){ .worked = foreign_worked }, 3);
+}
+
+KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript), cmocka_unit_test(test_one_encoding))

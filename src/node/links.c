@@ -6,6 +6,7 @@
 #define CLOCK_WARN_MS 5000
 #define ROSTER_AGAIN_US 60000000u
 #define DIGEST 8
+#define SCORE_CLAIM (KM_SCORE_UNIT / 4)
 
 /* ---- what we say */
 
@@ -62,6 +63,96 @@ void km_links_start(struct km_peer *p)
 	km_links_health_now(p);
 }
 
+/* ---- whom others have lost */
+
+static uint32_t not_lost(const struct km_peer *p, unsigned from, uint32_t set)
+{
+	set &= p->s->roster.members & ~km_set_bit(p->self) & ~km_set_bit(from);
+	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i))
+		if (!p->link[i].live || (p->link[i].lost_us && p->now.mono_us - p->link[i].lost_us < KM_LIVE_US))
+			set &= ~km_set_bit(i);
+	return set;
+}
+
+static void claim(struct km_peer *p, unsigned from, uint32_t set, unsigned n, uint64_t until_us)
+{
+	struct km_link *l = &p->link[from];
+
+	if (km_set_has(set, p->self))
+		km_blame_link(p, p->self, from, n * SCORE_CLAIM);
+	set = not_lost(p, from, set);
+	if (!set)
+		return;
+	if (!l->claimed || until_us < l->claim_until_us)
+		l->claim_until_us = until_us;
+	l->claimed |= set;
+	l->n_claims += n;
+	km_peer_wake(p, l->claim_until_us);
+}
+
+/* WHY not at once: whose channel broke first tells the others, who may hear it before their own channel breaks. Only what stays
+ * untrue is scored, on the link between the two: one of them is the reason. */
+void km_links_claim(struct km_peer *p, unsigned from, uint32_t set)
+{
+	claim(p, from, set, 1, p->now.mono_us + KM_LIVE_US);
+}
+
+/* Takes it out of all claims. Returns how many, and the first end of their times. */
+static unsigned unclaim(struct km_peer *p, unsigned id, uint64_t *until_us)
+{
+	unsigned n = 0;
+
+	*until_us = UINT64_MAX;
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++) {
+		struct km_link *l = &p->link[i];
+
+		if (!km_set_has(l->claimed, id))
+			continue;
+		n += l->n_claims;
+		if (l->claim_until_us < *until_us)
+			*until_us = l->claim_until_us;
+		l->claimed &= ~km_set_bit(id);
+		if (!l->claimed)
+			l->n_claims = 0;
+	}
+	return n;
+}
+
+/* WHY within the same time: two that name each other in turn would else never be held to it. */
+void km_links_aborted(struct km_peer *p, unsigned from, uint32_t waited)
+{
+	uint64_t until;
+	unsigned n = unclaim(p, from, &until);
+
+	if (n && waited)
+		claim(p, from, waited, n, until);
+	else if (n)
+		km_blame_link(p, p->self, from, n * SCORE_CLAIM);
+}
+
+static void lost(struct km_peer *p, unsigned id)
+{
+	uint64_t until;
+
+	p->link[id].lost_us = p->now.mono_us ? p->now.mono_us : 1;
+	(void)unclaim(p, id, &until);
+}
+
+static void judge_claim(struct km_peer *p, unsigned from)
+{
+	struct km_link *l = &p->link[from];
+
+	if (!l->claimed)
+		return;
+	if (p->now.mono_us < l->claim_until_us) {
+		km_peer_wake(p, l->claim_until_us);
+		return;
+	}
+	km_blame_set(p, from, l->claimed, l->n_claims * SCORE_CLAIM);
+	l->claimed = 0;
+	l->n_claims = 0;
+}
+
 /* ---- what we hear */
 
 /* 0 when the frame is of a life before the last restart and must not count. */
@@ -84,6 +175,7 @@ static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM
 		memcpy(l->old[l->n_old % KM_OLD_INCARNATIONS], l->incarnation, KM_NONCE_SIZE);
 		l->n_old++;
 		km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has restarted", from, km_peer_name(p, from));
+		lost(p, from);
 		km_run_drop_with(p, from);
 		/* WHY: its presignatures are gone, and if it is a clone they are twice there (attack B5) */
 		if (KM_RULE(km_rule_incarnation))
@@ -295,6 +387,7 @@ static void silent(struct km_peer *p, unsigned id, const char *how)
 
 	l->live = 0;
 	l->echo_us = 0;
+	lost(p, id);
 	km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) %s", id, km_peer_name(p, id), how);
 	km_aggregate_down(p, id);
 	km_run_lost(p, id);
@@ -311,6 +404,7 @@ void km_links_tick(struct km_peer *p)
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i)) {
 		struct km_link *l = &p->link[i];
 
+		judge_claim(p, i);
 		if (!l->live)
 			continue;
 		if (p->now.mono_us >= l->heard_us + KM_LIVE_US)

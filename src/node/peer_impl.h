@@ -86,6 +86,10 @@ struct km_link {
 	uint64_t propose_tokens, propose_at_us;
 	struct km_bucket spend;            /* second and further presignatures on one request: counts against the owner */
 	uint64_t relay_tokens, relay_at_us; /* answers to its STALLs */
+	uint64_t lost_us;                  /* when it last went silent or restarted, 0 = never */
+	uint32_t claimed;                  /* whom it says it lost while we still hear them; until claim_until_us */
+	unsigned n_claims;
+	uint64_t claim_until_us;
 };
 
 /* ---- keys and presignatures */
@@ -352,6 +356,10 @@ void km_links_on_roster(struct km_peer *p, unsigned from, const uint8_t *d, size
 void km_links_down(struct km_peer *p, unsigned from);
 void km_links_tick(struct km_peer *p);
 void km_links_health_now(struct km_peer *p);
+/* `from` dropped a run because it lost the peers of `set`. */
+void km_links_claim(struct km_peer *p, unsigned from, uint32_t set);
+/* `from` dropped a run itself: who said so was right, now it is up to `from`. */
+void km_links_aborted(struct km_peer *p, unsigned from, uint32_t waited);
 uint32_t km_links_live(const struct km_peer *p);       /* self included */
 int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);
 

@@ -116,6 +116,7 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
+	km_links_aborted(p, from, waited);
 	km_pool_abort(p, from, id);
 	struct km_run *run = km_run_by_proposal(p, id);
 	if (run && (run->state == KM_RUN_JOINING || (run->state == KM_RUN_ACTIVE && run->m->round == 1)) &&
@@ -134,6 +135,18 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		return;
 	if (code == KM_E_MISMATCH) {
 		km_run_drop(p, run, code, 0, 1);
+		return;
+	}
+	if (code == KM_E_STALE && waited) {
+		/* it lost others, or passes on that they dropped the run. The next hears from us who told us: a claim of our own
+		 * would be held against us */
+		km_links_claim(p, from, waited);
+		km_put_u8(&p->scratch, KM_FRAME_ABORT);
+		km_put_bytes(&p->scratch, id, KM_HASH_SIZE);
+		km_put_u8(&p->scratch, (uint8_t)-KM_E_STALE);
+		km_put_u32(&p->scratch, km_set_bit(from));
+		km_peer_send_set(p, run->prop.participants);
+		km_run_drop(p, run, KM_E_STALE, waited & run->prop.participants, 0);
 		return;
 	}
 	/* it will not come back. What is missing here counts as late only if it had its time: else a lying ABORT would mark links

@@ -1,6 +1,7 @@
 /* ecdsa.c: the plain ECDSA around threshold signing: digests, verification, DER. All public. */
 #include <string.h>
 #include "sign.h"
+#include "../ec/msm.h"
 
 void km_ecdsa_digest_to_scalar(const struct km_curve *c, struct km_scalar *m, const uint8_t *digest, size_t len)
 {
@@ -39,20 +40,18 @@ int km_sign_hash_bytes(const struct km_curve *c, struct km_scalar *m, const void
 int km_ecdsa_verify_var(const struct km_curve *c, const struct km_point *x, const struct km_scalar *m, const struct km_scalar *r, const struct km_scalar *s)
 {
 	struct km_scalar si, u[2], v;
-	struct km_point p, q;
-	struct km_secret k;
+	struct km_point p[2], sum;
 
 	if (km_scalar_is_zero(r) || km_scalar_is_zero(s) || km_point_is_identity_var(c, x))
 		return KM_E_VERIFY;
 	km_scalar_inv(c, &si, s);
 	km_scalar_mul(c, &u[0], m, &si);
 	km_scalar_mul(c, &u[1], r, &si);
-	/* nothing here is secret; the constant-time multiple of G is the fast one */
-	km_secret_from_public(&k, &u[0]);
-	km_point_mul_g(c, &p, &k);
-	km_point_mul_var(c, &q, &u[1], x);
-	km_point_add(c, &p, &p, &q);
-	if (km_point_x_mod_q_var(c, &v, &p) || !km_scalar_equal(&v, r))
+	km_point_generator(c, &p[0]);
+	p[1] = *x;
+	if (km_msm_var(c, &sum, u, p, 2))
+		return KM_E_NOMEM;
+	if (km_point_x_mod_q_var(c, &v, &sum) || !km_scalar_equal(&v, r))
 		return KM_E_VERIFY;
 	return KM_OK;
 }

@@ -31,7 +31,7 @@ int km_sign_combine(const struct km_curve *c, struct km_scalar *s, const struct 
 /* The set of members of the quorum whose share fails s_j R' = m A_j + r B_j. shares by ascending member. */
 int km_sign_culprits_var(const struct km_presig *p, const struct km_sign_input *in, const struct km_sign_nonce *nonce, const struct km_scalar *shares,
 			 uint32_t *culprits) KM_MUST;
-/* KM_OK or KM_E_VERIFY: (r, s) is an ECDSA signature on m under X. Any 0 < r, s < q. */
+/* KM_OK or KM_E_VERIFY (KM_E_NOMEM): (r, s) is an ECDSA signature on m under X. Any 0 < r, s < q. */
 int km_ecdsa_verify_var(const struct km_curve *c, const struct km_point *x, const struct km_scalar *m, const struct km_scalar *r, const struct km_scalar *s) KM_MUST;
 /* DER SEQUENCE { r, s }; out has at least 2*scalar_size+9 bytes; returns its length. */
 size_t km_ecdsa_der(const struct km_curve *c, uint8_t *out, const struct km_scalar *r, const struct km_scalar *s);

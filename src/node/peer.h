@@ -11,6 +11,7 @@ struct km_peer;
 
 /* settings are borrowed for the peer's life; seed: 32 fresh random bytes of this start. KM_E_NOMEM, KM_E_CONFIG. */
 int km_peer_new(struct km_peer **out, const struct km_settings *s, const uint8_t seed[KM_SEED_SIZE]) KM_MUST;
+/* No job of the peer may be running any more; jobs that are out and did not come back are freed with it. */
 void km_peer_free(struct km_peer *p);
 /* A stored file (name as in PERSIST), before START. KM_E_SEAL and the like are the caller's; here: KM_E_ENCODING, KM_E_MISMATCH. */
 int km_peer_load(struct km_peer *p, const char *name, const uint8_t *data, size_t len) KM_MUST;

@@ -94,7 +94,8 @@ int km_effects_send(struct km_effects *fx, struct km_addr to, const void *data, 
 
 	if (!copy)
 		return KM_E_NOMEM;
-	memcpy(copy, data, len);
+	if (len)
+		memcpy(copy, data, len);
 	e = km_effects_add(fx, KM_EFFECT_SEND);
 	if (!e) {
 		free(copy);

@@ -35,7 +35,8 @@ enum km_event_kind {
 	KM_EVENT_CANCEL,      /* token: the local client went away */
 	KM_EVENT_UP,          /* from: a channel to this node was (re)made: say HELLO */
 	KM_EVENT_DOWN,        /* from: the channel was lost */
-	KM_EVENT_ROLLBACK,    /* the machine may have been restored, cloned or suspended: drop every presignature */
+	KM_EVENT_ROLLBACK,    /* the machine may have been restored, cloned or suspended: drop every presignature. data: fresh
+			       * randomness if the driver has some */
 	KM_EVENT_STOP,        /* wipe; nothing will be sent after it */
 };
 

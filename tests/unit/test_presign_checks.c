@@ -1,4 +1,5 @@
 /* test_presign_checks.c: what a presign run checks of what others open, and what its hashes cover, each check by itself. */
+#include <stdlib.h>
 #include "../lib/test.h"
 #include "../lib/dealer.h"
 #include "proto/presign_impl.h"
@@ -168,6 +169,53 @@ static void c0_again(const struct km_presign *s, const uint8_t *body)
 	assert_memory_equal(c0, s->m->bcast[KM_PRESIGN_M2][s->m->self].msg.body + KM_HASH_SIZE, KM_HASH_SIZE);
 }
 
+/* x_i = lambda_i times the Shamir share, and for each other member H("zero-share", pair seed, sid, index, kind, lower, higher), added by
+ * the lower id. */
+static void hand_over_again(const struct km_presign *s, const struct km_secret *x, const struct km_secret *share, unsigned l, unsigned kind)
+{
+	const struct km_curve *c = s->curve;
+	struct km_scalar lambda, got;
+	struct km_secret want, z;
+	struct km_hash h;
+	unsigned self = s->m->self;
+
+	km_shamir_lagrange(c, &lambda, s->index[l].quorum, self, 0);
+	km_secret_mul_pub(c, &want, share, &lambda);
+	for (unsigned j = km_set_next(s->index[l].quorum, 0); j; j = km_set_next(s->index[l].quorum, j)) {
+		if (j == self)
+			continue;
+		km_hash_init(&h, "zero-share");
+		km_hash_field(&h, s->early->pair[j], KM_SEED_SIZE);
+		km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+		km_hash_u32(&h, l);
+		km_hash_u8(&h, (uint8_t)kind);
+		km_hash_u8(&h, (uint8_t)(self < j ? self : j));
+		km_hash_u8(&h, (uint8_t)(self < j ? j : self));
+		km_secret_from_hash(c, &z, &h);
+		if (self < j)
+			km_secret_add(c, &want, &want, &z);
+		else
+			km_secret_sub(c, &want, &want, &z);
+	}
+	km_secret_declassify(&lambda, &want);
+	km_secret_declassify(&got, x);
+	assert_true(km_scalar_equal(&lambda, &got));
+}
+
+/* c(i) = delta - rho_t(i), delta from what everybody opened. */
+static void c_again(const struct km_presign *s, unsigned o)
+{
+	struct km_scalar v[4], delta;
+	struct km_secret c;
+	unsigned l = s->own_index[o];
+
+	for (unsigned j = 0; j < 4; j++)
+		assert_int_equal(km_scalar_decode(s->curve, &v[j], s->m->bcast[KM_PRESIGN_M3][j + 1].msg.body + m3_product_at(l, 1)), KM_OK);
+	km_shamir_interpolate(s->curve, &delta, v, SET(4), 0);
+	km_secret_pub_sub(s->curve, &c, &delta, &s->sh[KM_KIND_RT][l]);
+	hand_over_again(s, &s->c[o], &c, l, KM_KIND_C);
+}
+
 /* OK: digests of four rounds, by sender; PASS and C4 begin with their hash. */
 static void list_again(const struct km_presign *s, unsigned round, const uint8_t *body)
 {
@@ -196,6 +244,15 @@ static enum net_verdict transcript_tap(void *ctx, uint8_t from, uint8_t to, uint
 	if ((*raw)[3] == KM_PRESIGN_M3) {
 		check_share_again(s, body);
 		c0_again(s, body);
+		assert_null(s->deal);        /* own polynomials went when they were dealt */
+		for (unsigned o = 0; o < s->own; o++) {
+			hand_over_again(s, &s->k[o], &s->sh[KM_KIND_K][s->own_index[o]], s->own_index[o], KM_KIND_K);
+			hand_over_again(s, &s->a[o], &s->sh[KM_KIND_A][s->own_index[o]], s->own_index[o], KM_KIND_A);
+			hand_over_again(s, &s->v[o], &s->sh[KM_KIND_V][s->own_index[o]], s->own_index[o], KM_KIND_V);
+		}
+	} else if ((*raw)[3] == KM_PRESIGN_C3) {
+		for (unsigned o = 0; o < s->own; o++)
+			c_again(s, o);
 	} else if ((*raw)[3] >= KM_PRESIGN_OK) {
 		list_again(s, (*raw)[3], body);
 	}
@@ -261,4 +318,200 @@ static void test_one_encoding(void **state)
 	convicts_3(&(const struct km_machine_ops){ .worked = foreign_worked }, 3);
 }
 
-KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript), cmocka_unit_test(test_one_encoding))
+/* ---- the batch checks of C3 and C4: two errors that would cancel if all had one weight */
+
+/* Peer 3 goes on with another a and c of index 0 than were dealt, and proves them truly. */
+static struct km_scalar shift_a, shift_c;
+
+static int shift_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
+{
+	struct km_presign *s = m->state;
+	struct km_scalar k;
+
+	if (job->what == KM_JOB_OPEN) {
+		km_secret_add_pub(s->curve, &s->a[0], &s->a[0], &shift_a);
+		/* c = lambda (delta - rho_t) + ... */
+		km_shamir_lagrange(s->curve, &k, s->index[0].quorum, 3, 0);
+		km_scalar_inv(s->curve, &k, &k);
+		km_scalar_mul(s->curve, &k, &k, &shift_c);
+		km_scalar_neg(s->curve, &k, &k);
+		km_secret_add_pub(s->curve, &s->sh[KM_KIND_RT][0], &s->sh[KM_KIND_RT][0], &k);
+	}
+	return honest_ops->worked(m, job, outs);
+}
+
+static void shifted(int a, int c)
+{
+	struct km_machine_ops ops;
+	struct group g;
+
+	km_scalar_set_u32(&shift_a, a ? 4711 : 0);
+	km_scalar_set_u32(&shift_c, c ? 4711 : 0);
+	if (c < 0)
+		km_scalar_neg(km_curve_p256(), &shift_c, &shift_c);
+	group_init(&g, 170, SET(5), 3, SET(5), 2, 7);
+	honest_ops = g.m[3]->ops;
+	ops = *honest_ops;
+	ops.worked = shift_worked;
+	g.m[3]->ops = &ops;
+	net_run(g.net, 1);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(net_party(g.net, (uint8_t)i)->drop_code, KM_E_VERIFY);
+		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, 0);
+		assert_null(g.m[i]->bcast[KM_PRESIGN_OK][i].raw);
+	}
+	group_clear(&g);
+}
+
+static void test_sums(void **state)
+{
+	shifted(1, 0);
+	shifted(0, 1);
+	shifted(1, -1);
+}
+
+/* Peers 2 and 3 change the responses of their proofs, or their epsilons, by opposite numbers. */
+static unsigned pair_index, pair_job;
+
+static void add_at(const struct km_curve *c, uint8_t *at, uint32_t v, int negative)
+{
+	struct km_scalar x, y;
+
+	assert_int_equal(km_scalar_decode(c, &x, at), KM_OK);
+	km_scalar_set_u32(&y, v);
+	if (negative)
+		km_scalar_sub(c, &x, &x, &y);
+	else
+		km_scalar_add(c, &x, &x, &y);
+	km_scalar_encode(c, at, &x);
+}
+
+static int pair_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs)
+{
+	struct km_presign *s = m->state;
+
+	if (job->what == pair_job)
+		add_at(s->curve, s->body + KM_HASH_SIZE + 65 + pair_index * (4 * 33 + 32) + 4 * 33, 99, m->self == 3);
+	return honest_ops->worked(m, job, outs);
+}
+
+static enum net_verdict pair_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	const struct group *g = ctx;
+	struct km_identity id;
+	struct km_shape shape;
+	uint8_t *again;
+
+	if ((*raw)[3] != KM_PRESIGN_C4 || (from != 2 && from != 3))
+		return NET_PASS;
+	assert_int_equal(km_presign_shape(g->m[from]->state, KM_PRESIGN_C4, from, 0, &shape), KM_OK);
+	add_at(g->d.curve, *raw + KM_MSG_HEAD + KM_HASH_SIZE + pair_index * 32, 99, from == 3);
+	net_identity(g->d.seed, from, &id);
+	again = net_resign(&id, *raw, *len, &shape, len);
+	free(*raw);
+	*raw = again;
+	return NET_PASS;
+}
+
+static void test_pairs(void **state)
+{
+	struct km_machine_ops ops;
+	struct group g;
+
+	for (pair_job = KM_JOB_POINTS; pair_job <= KM_JOB_BIND; pair_job += KM_JOB_BIND - KM_JOB_POINTS)
+		for (pair_index = 0; pair_index < 3; pair_index++) {
+			group_init(&g, 171, SET(5), 3, SET(5), 3, 7);
+			honest_ops = g.m[2]->ops;
+			ops = *honest_ops;
+			if (pair_job == KM_JOB_POINTS) {
+				ops.worked = pair_worked;
+				g.m[2]->ops = g.m[3]->ops = &ops;
+			} else {
+				net_tap(g.net, pair_tap, &g);
+			}
+			net_run(g.net, 1);
+			assert_int_equal(net_party(g.net, 1)->convicted, 6);
+			assert_int_equal(net_party(g.net, 1)->evidence_kind, pair_job == KM_JOB_POINTS ? KM_EV_C3_PROOF : KM_EV_EPSILON);
+			assert_int_equal(net_party(g.net, 1)->done, pair_job == KM_JOB_BIND);
+			if (pair_job == KM_JOB_BIND) {
+				group_take(&g);
+				for (unsigned l = 0; l < 3; l++)
+					assert_int_equal(group_presig(&g, 1, l) != NULL, l != pair_index);
+			}
+			group_clear(&g);
+		}
+}
+
+/* ---- nonces of C3: u of a tuple's proof, from z = u + e a + e^2 c */
+
+static struct km_scalar nonces[2];
+
+static enum net_verdict nonce_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	const struct group *g = ctx;
+	const struct km_presign *s = g->m[from]->state;
+	const struct km_curve *c = s->curve;
+	struct km_scalar e, x, a;
+	struct km_hash h;
+
+	if ((*raw)[3] != KM_PRESIGN_C3 || from != 1)
+		return NET_PASS;
+	for (unsigned l = 0; l < 2; l++) {
+		const uint8_t *row = *raw + KM_MSG_HEAD + KM_HASH_SIZE + 65 + l * (4 * 33 + 32);
+		uint8_t w[32];
+
+		km_scalar_encode(c, w, &s->w[l]);
+		km_hash_init(&h, "c3");
+		km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+		km_hash_u32(&h, l);
+		km_hash_u8(&h, from);
+		km_hash_field(&h, s->r_enc + l * 33, 33);
+		km_hash_field(&h, w, 32);
+		km_hash_field(&h, row + 2 * 33, 33);
+		km_hash_field(&h, row, 33);
+		km_hash_field(&h, row + 33, 33);
+		km_hash_field(&h, row + 3 * 33, 33);
+		km_scalar_from_hash(c, &e, &h);
+		assert_int_equal(km_scalar_decode(c, &nonces[l], row + 4 * 33), KM_OK);
+		km_secret_declassify(&x, &s->c[l]);
+		km_scalar_mul(c, &x, &x, &e);
+		km_secret_declassify(&a, &s->a[l]);
+		km_scalar_add(c, &x, &x, &a);
+		km_scalar_mul(c, &x, &x, &e);
+		km_scalar_sub(c, &nonces[l], &nonces[l], &x);
+	}
+	return NET_PASS;
+}
+
+/* Peer 1 has one seed in both runs, another participant has not: a second transcript, so other nonces. */
+static void test_nonces(void **state)
+{
+	struct km_scalar first[2];
+
+	for (unsigned run = 0; run < 2; run++) {
+		struct group g;
+
+		group_init(&g, 180, SET(3), 2, SET(3), 2, 3);
+		if (run) {
+			struct km_presign_params p = { .table = &g.d.table, .x_i = &g.d.share[3], .batch = 2, .rows = g.rows };
+
+			km_machine_free(g.m[3]);
+			net_params(&p.machine, g.keys, 180, g.d.curve, 3, SET(3));
+			p.machine.seed[0] ^= 1;
+			assert_int_equal(km_presign_new(&g.m[3], &p), KM_OK);
+			net_add(g.net, 3, g.m[3]);
+		}
+		net_tap(g.net, nonce_tap, &g);
+		net_run(g.net, 0);
+		assert_true(net_party(g.net, 1)->done);
+		assert_false(km_scalar_equal(&nonces[0], &nonces[1]));
+		if (!run)
+			memcpy(first, nonces, sizeof(first));
+		group_clear(&g);
+	}
+	for (unsigned l = 0; l < 2; l++)
+		assert_false(km_scalar_equal(&first[l], &nonces[l]));
+}
+
+KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript), cmocka_unit_test(test_one_encoding),
+	 cmocka_unit_test(test_sums), cmocka_unit_test(test_pairs), cmocka_unit_test(test_nonces))

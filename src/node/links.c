@@ -6,6 +6,8 @@
 #define CLOCK_WARN_MS 5000
 #define ROSTER_AGAIN_US 60000000u
 #define DIGEST 8
+/* Lines a peer may cause: a few at once, then one in a second. */
+#define LINES_BURST 30
 #define SCORE_CLAIM (KM_SCORE_UNIT / 4)
 
 /* ---- what we say */
@@ -155,6 +157,13 @@ static void judge_claim(struct km_peer *p, unsigned from)
 
 /* ---- what we hear */
 
+int km_links_may_log(struct km_peer *p, unsigned id)
+{
+	struct km_bucket *b = &p->link[id].said;
+
+	return km_bucket_take(&b->micro, &b->at_us, p->now.mono_us, 1, LINES_BURST) != 0;
+}
+
 /* 0 when the frame is of a life before the last restart and must not count. */
 static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM_NONCE_SIZE])
 {
@@ -174,7 +183,8 @@ static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM
 	if (l->have_incarnation) {
 		memcpy(l->old[l->n_old % KM_OLD_INCARNATIONS], l->incarnation, KM_NONCE_SIZE);
 		l->n_old++;
-		km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has restarted", from, km_peer_name(p, from));
+		if (km_links_may_log(p, from))
+			km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has restarted", from, km_peer_name(p, from));
 		lost(p, from);
 		km_run_drop_with(p, from);
 		/* WHY: its presignatures are gone, and if it is a clone they are twice there (attack B5) */
@@ -206,8 +216,11 @@ static void clock_of(struct km_peer *p, unsigned from, uint64_t time_ms)
 	l->offset_ms = theirs > p->now.wall_ms ? (int64_t)off : -(int64_t)off;
 	if (off > CLOCK_WARN_MS && !l->offset_warned) {
 		l->offset_warned = 1;
-		km_effects_log(p->fx, KM_LOG_WARN, "the clock of peer %u (%s) is %U ms %s of ours; from %u ms on there are no runs together", from,
-			       km_peer_name(p, from), off, l->offset_ms > 0 ? "ahead" : "behind", (unsigned)KM_PROPOSE_CLOCK_MS);
+		if (km_links_may_log(p, from))
+			km_effects_log(p->fx, KM_LOG_WARN,
+				       "the clock of peer %u (%s) is %U ms %s of ours; from %u ms on there are no runs together",
+				       from, km_peer_name(p, from), off, l->offset_ms > 0 ? "ahead" : "behind",
+				       (unsigned)KM_PROPOSE_CLOCK_MS);
 	} else if (off < CLOCK_WARN_MS / 2) {
 		l->offset_warned = 0;
 	}
@@ -243,11 +256,16 @@ static void roster_of(struct km_peer *p, unsigned from, const uint8_t roster[KM_
 
 	if (differs && (!l->mismatch || memcmp(l->roster_told, roster, KM_HASH_SIZE) != 0)) {
 		memcpy(l->roster_told, roster, KM_HASH_SIZE);
-		km_effects_log(p->fx, KM_LOG_ERROR, "roster mismatch: peer %u (%s) is configured with another list of peers; no key generation with it", from,
-			       km_peer_name(p, from));
+		if (km_links_may_log(p, from))
+			km_effects_log(
+			    p->fx, KM_LOG_ERROR,
+			    "roster mismatch: peer %u (%s) is configured with another list of peers; no key generation with it",
+			    from, km_peer_name(p, from));
 		l->roster_sent_us = 0;
 	} else if (!differs && l->mismatch) {
-		km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has our list of peers again", from, km_peer_name(p, from));
+		if (km_links_may_log(p, from))
+			km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has our list of peers again", from,
+				       km_peer_name(p, from));
 	}
 	l->mismatch = differs;
 	if (differs && (!l->roster_sent_us || p->now.mono_us - l->roster_sent_us > ROSTER_AGAIN_US)) {
@@ -265,7 +283,8 @@ static void heard(struct km_peer *p, unsigned from)
 	if (l->live)
 		return;
 	l->live = 1;
-	km_effects_log(p->fx, KM_LOG_INFO, "peer %u (%s) is live", from, km_peer_name(p, from));
+	if (km_links_may_log(p, from))
+		km_effects_log(p->fx, KM_LOG_INFO, "peer %u (%s) is live", from, km_peer_name(p, from));
 	km_refill_soon(p, 0);
 }
 
@@ -278,8 +297,9 @@ void km_links_on_hello(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		return;
 	}
 	if (h.version != KM_MSG_VERSION) {
-		km_effects_log(p->fx, KM_LOG_ERROR, "peer %u (%s) speaks version %u of the protocol, we speak %u", from, km_peer_name(p, from),
-			       (unsigned)h.version, (unsigned)KM_MSG_VERSION);
+		if (km_links_may_log(p, from))
+			km_effects_log(p->fx, KM_LOG_ERROR, "peer %u (%s) speaks version %u of the protocol, we speak %u", from,
+				       km_peer_name(p, from), (unsigned)h.version, (unsigned)KM_MSG_VERSION);
 		return;
 	}
 	if (!incarnation(p, from, h.incarnation))
@@ -388,7 +408,8 @@ static void silent(struct km_peer *p, unsigned id, const char *how)
 	l->live = 0;
 	l->echo_us = 0;
 	lost(p, id);
-	km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) %s", id, km_peer_name(p, id), how);
+	if (km_links_may_log(p, id))
+		km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) %s", id, km_peer_name(p, id), how);
 	km_aggregate_down(p, id);
 	km_run_lost(p, id);
 }

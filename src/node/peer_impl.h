@@ -86,6 +86,7 @@ struct km_link {
 	uint64_t propose_tokens, propose_at_us;
 	struct km_bucket spend;            /* second and further presignatures on one request: counts against the owner */
 	uint64_t relay_tokens, relay_at_us; /* answers to its STALLs */
+	struct km_bucket said;             /* lines of the log that it caused */
 	uint64_t lost_us;                  /* when it last went silent or restarted, 0 = never */
 	uint32_t claimed;                  /* whom it says it lost while we still hear them; until claim_until_us */
 	unsigned n_claims;
@@ -361,6 +362,8 @@ void km_links_claim(struct km_peer *p, unsigned from, uint32_t set);
 /* `from` dropped a run itself: who said so was right, now it is up to `from`. */
 void km_links_aborted(struct km_peer *p, unsigned from, uint32_t waited);
 uint32_t km_links_live(const struct km_peer *p);       /* self included */
+/* 1 if what this peer did may have a line in the log: a corrupt one must not fill our disk. */
+int km_links_may_log(struct km_peer *p, unsigned id);
 int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);
 
 /* blame.c */

@@ -166,6 +166,8 @@ static void log_drop(struct km_peer *p, const struct km_run *run, int code, uint
 	const char *what = run->prop.purpose == KM_PURPOSE_DKG ? "key generation" : "presigning";
 	unsigned round = run->m ? run->m->round : 0;
 
+	if (!km_links_may_log(p, run->initiator))
+		return;
 	km_peer_names(p, waited, names, sizeof(names));
 	km_effects_log(p->fx, KM_LOG_INFO, "%s run of peer %u dropped in round %u: %s%s%s", what, (unsigned)run->initiator, round,
 		       km_strerror(code), waited ? ", waited for " : "", names);

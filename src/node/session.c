@@ -329,7 +329,7 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 		return;
 	}
 	if (!km_accept(p, from, &pr, rows, &key, &why)) {
-		if (why.code == KM_REFUSE_ROSTER || why.code == KM_REFUSE_CLOCK)
+		if ((why.code == KM_REFUSE_ROSTER || why.code == KM_REFUSE_CLOCK) && km_links_may_log(p, from))
 			km_effects_log(p->fx, KM_LOG_WARN, "refused a run of peer %u (%s): %s", from, km_peer_name(p, from),
 				       why.text);
 		send_refuse(p, from, msg->digest, &why);
@@ -381,7 +381,7 @@ void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, si
 		return;
 	if (run->prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_refused(p, run, from, code, text);
-	else if (code != KM_REFUSE_BUSY && code != KM_REFUSE_TABLE)
+	else if (code != KM_REFUSE_BUSY && code != KM_REFUSE_TABLE && km_links_may_log(p, from))
 		km_effects_log(p->fx, KM_LOG_WARN, "peer %u (%s) refuses to presign with us: %s", from, km_peer_name(p, from),
 			       text);
 	km_run_drop(p, run, code == KM_REFUSE_BUSY ? KM_E_BUSY : KM_E_RIGHTS, 0, 1);

@@ -148,11 +148,15 @@ static void on_disk(struct km_peer *p, struct km_key *k)
 int km_key_load(struct km_peer *p, const uint8_t *data, size_t len)
 {
 	struct km_share *share = km_secret_alloc(sizeof(*share));
+	uint8_t sender;
 
 	if (!share)
 		return KM_E_NOMEM;
 	int err = km_share_decode(share, data, len);
 	if (!err && (share->self != p->self || memcmp(share->table.idkeys[p->self], p->idkeys[p->self], KM_IDKEY_SIZE) != 0))
+		err = KM_E_MISMATCH;
+	/* the table as a whole is what we once signed for: no field of it may have changed since */
+	if (!err && (km_dkg_stored_check(&share->table, share->stored, share->stored_len, &sender) || sender != p->self))
 		err = KM_E_MISMATCH;
 	if (!err && !km_key_find(p, share->table.hash)) {
 		struct km_key *k = km_key_add(p, share);

@@ -369,6 +369,92 @@ static void test_disk_refuses(void **state)
 	mesh_free(&mesh);
 }
 
+/* ---- after the run */
+
+static int tap_bad_share(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->from.kind == KM_ADDR_PEER && k->from.id == 3 && k->data[0] == KM_FRAME_SHARE) {
+		k->data[k->len - 1] ^= 1;
+		muted++;
+	}
+	return 1;
+}
+
+/* A share that does not fit shows before the first handshake, and the operator hears whose. */
+static void test_canary_fails(void **state)
+{
+	init(5, 3, 17);
+	start(UINT32_MAX);
+	muted = 0;
+	mesh.tap = tap_bad_share;
+	assert_int_equal(mesh_keygen(&mesh, 1, 90000000), KM_E_UNVERIFIED);
+	assert_text(mesh.result_text, "no test signature with peers 3 (p3) succeeded");
+	assert_true(muted > 0);
+	/* the wrong shares count against the link to 3 and nobody else */
+	assert_true(peer(1)->score[1][3] >= KM_SCORED);
+	for (unsigned i = 2; i <= 5; i++)
+		assert_true(i == 3 || peer(1)->score[1][i] == 0);
+	check_nobody_blamed();
+	mesh_free(&mesh);
+}
+
+static void test_client_goes_away(void **state)
+{
+	struct km_event ev = {.kind = KM_EVENT_CANCEL, .token = 5};
+
+	init(3, 2, 18);
+	start(UINT32_MAX);
+	request(1, "www", 2, KM_CURVE_P256);
+	assert_int_equal(mesh_step(&mesh, 1, &ev), KM_OK);
+	mesh.progress[0] = 0;
+	mesh_run(&mesh, 5000000);
+	/* nobody is told, but the key is there */
+	assert_int_equal(mesh.result, 0);
+	assert_string_equal(mesh.progress, "");
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(usable(i), 1);
+	mesh_free(&mesh);
+}
+
+/* A share file of another peer, of another identity, or damaged is refused when it is loaded. */
+static void test_load(void **state)
+{
+	struct mesh_file *f = NULL;
+	struct km_peer *p;
+	uint8_t seed[KM_SEED_SIZE] = {1}, bad[KM_SHARE_ENC_MAX];
+
+	init(3, 2, 19);
+	start(UINT32_MAX);
+	assert_int_equal(mesh_keygen(&mesh, 1, 30000000), KM_OK);
+	for (unsigned i = 0; i < mesh.node[2].n_files; i++)
+		if (strstr(mesh.node[2].file[i].name, ".share"))
+			f = &mesh.node[2].file[i];
+	assert_non_null(f);
+	assert_int_equal(km_peer_new(&p, &mesh.node[1].s, seed), KM_OK);
+	assert_int_equal(km_peer_load(p, f->name, f->data, f->len), KM_E_MISMATCH);
+	assert_null(p->keys);
+	km_peer_free(p);
+	assert_int_equal(km_peer_new(&p, &mesh.node[2].s, seed), KM_OK);
+	for (size_t cut = 0; cut < f->len; cut += 7)
+		assert_true(km_peer_load(p, f->name, f->data, cut) < 0);
+	/* version, self, length, table and share; the own STORED at the end is checked by who gets it */
+	memcpy(bad, f->data, f->len);
+	for (size_t i = 0; i < f->len - KM_STORED_MAX - 4; i++) {
+		bad[i] ^= 0x10;
+		assert_true(km_peer_load(p, f->name, bad, f->len) < 0);
+		bad[i] ^= 0x10;
+	}
+	km_peer_free(p);
+	assert_int_equal(km_peer_new(&p, &mesh.node[2].s, seed), KM_OK);
+	assert_int_equal(km_peer_load(p, f->name, f->data, f->len), KM_OK);
+	assert_int_equal(km_peer_load(p, f->name, f->data, f->len), KM_OK);
+	assert_null(p->keys->next);
+	assert_int_equal(km_peer_load(p, "something-else", bad, 3), KM_OK);
+	assert_true(km_peer_load(p, KM_QUARANTINE_FILE, bad, 3) < 0);
+	km_peer_free(p);
+	mesh_free(&mesh);
+}
+
 static void test_conviction_outlives_a_restart(void **state)
 {
 	static const uint8_t proof[4] = {1, 2, 3, 4};
@@ -395,4 +481,5 @@ KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_o
 	 cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
 	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only),
 	 cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
-	 cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_conviction_outlives_a_restart))
+	 cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_canary_fails), cmocka_unit_test(test_client_goes_away),
+	 cmocka_unit_test(test_load), cmocka_unit_test(test_conviction_outlives_a_restart))

@@ -82,11 +82,29 @@ static void identity(const struct km_curve *c)
 		ctime_fail();
 }
 
+/* What a frontend and a peer share, and the key of request authenticators made of it. */
+static void agreement(const struct km_curve *c)
+{
+	uint8_t a[32] = { 5 }, b[32] = { 6 }, pub[32], shared[32], key[32];
+
+	(void)c;
+	ctime_taint(a, sizeof(a));
+	km_x25519_public(a, pub);
+	ctime_is_secret(pub, sizeof(pub));
+	km_x25519_public(b, pub);
+	if (km_x25519(a, pub, shared))
+		ctime_fail();
+	ctime_is_secret(shared, sizeof(shared));
+	km_kdf(shared, sizeof(shared), "test", NULL, 0, key, sizeof(key));
+	ctime_is_secret(key, sizeof(key));
+}
+
 const struct ctime_case ctime_base[] = {
 	{ "km_equal_ct", equal, 0 },
 	{ "km_rng", stream, 0 },
 	{ "km_hash, km_hmac, km_kdf", hashing, 0 },
 	{ "km_aead", sealing, 0 },
 	{ "km_ed25519_sign", identity, 0 },
+	{ "km_x25519", agreement, 0 },
 	{ NULL, NULL, 0 },
 };

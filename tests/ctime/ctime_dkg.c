@@ -43,7 +43,34 @@ out:
 	dkg_clear(&d);
 }
 
+/* Dealer 2 seals garbage for peer 1, whose complaint shows one DH point, and nothing else of its e. */
+static void garble(struct km_machine *m, struct km_dkg_state *st, unsigned job)
+{
+	if (job == KM_DKG_JOB_SHARES)
+		st->g4[KM_HASH_SIZE] ^= 1;
+}
+
+static void complaint(const struct km_curve *c)
+{
+	struct dkg d = { .net = net_new(1), .set = PEERS, .threshold = THRESHOLD, .seed = 1 };
+
+	for (unsigned i = km_set_next(PEERS, 0); i; i = km_set_next(PEERS, i)) {
+		if (machine(&d, c, i)) {
+			ctime_fail();
+			goto out;
+		}
+		net_add(d.net, (uint8_t)i, d.m[i]);
+	}
+	dkg_corrupt(&d, 2, garble, NULL);
+	dkg_run(&d, 0);
+	if (dkg_party(&d, 3)->convicted != km_set_bit(2) || dkg_party(&d, 3)->evidence_kind != KM_EV_COMPLAINT)
+		ctime_fail();
+out:
+	dkg_clear(&d);
+}
+
 const struct ctime_case ctime_dkg[] = {
 	{ "key generation", dkg, 1 },
+	{ "key generation with a complaint", complaint, 1 },
 	{ NULL, NULL, 0 },
 };

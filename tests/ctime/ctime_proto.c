@@ -25,6 +25,7 @@ static void presign(const struct km_curve *c)
 
 		net_params(&p.machine, keys, 1, c, (uint8_t)i, 7);
 		ctime_taint(p.machine.seed, sizeof(p.machine.seed));
+		ctime_taint(p.machine.id.priv, sizeof(p.machine.id.priv));
 		ctime_taint(d.share[i].l, (km_curve_bits(c) + 63) / 64 * sizeof(d.share[i].l[0]));
 		if (km_presign_new(&m[i], &p)) {
 			ctime_fail();
@@ -60,7 +61,32 @@ static void presign(const struct km_curve *c)
 	net_free(net);
 }
 
+/* A stored share, written and read again. */
+static void share(const struct km_curve *c)
+{
+	uint8_t mem[KM_SHARE_ENC_MAX];
+	struct km_share s = { .self = 2 }, back;
+	struct dealer d;
+	struct km_buf b;
+
+	dealer_init(&d, 2, c, 7, 2);
+	s.table = d.table;
+	s.x_i = d.share[2];
+	ctime_taint(s.x_i.l, (km_curve_bits(c) + 63) / 64 * sizeof(s.x_i.l[0]));
+	km_buf_init_fixed(&b, mem, sizeof(mem));
+	if (km_share_encode(&s, &b) || km_share_decode(&back, b.data, b.len)) {
+		ctime_fail();
+		return;
+	}
+	ctime_is_secret(b.data, b.len);
+	ctime_is_secret(&back.x_i, sizeof(back.x_i));
+	km_share_wipe(&s);
+	km_share_wipe(&back);
+	km_wipe(mem, sizeof(mem));
+}
+
 const struct ctime_case ctime_proto[] = {
 	{ "presign run and km_sign_share", presign, 1 },
+	{ "km_share", share, 1 },
 	{ NULL, NULL, 0 },
 };

@@ -31,8 +31,8 @@ figures() { awk '{ printf "%d handshakes, %d failed: p50 %.2f ms, p99 %.2f ms, %
 
 demo_compile() {
 	step 'building'
-	configure_in "$demo_build"
-	make_in "$demo_build" build.log all tests/sys/net_tool tests/sys/json_tool tests/bench/handshakes
+	configure_in "$demo_build" && make_in "$demo_build" build.log all tests/sys/net_tool tests/sys/json_tool tests/bench/handshakes ||
+		fail_step 'keymesh could not be built'
 	done_step
 }
 

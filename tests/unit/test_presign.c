@@ -191,6 +191,8 @@ static void test_silence(void **state)
 			for (size_t b = 0; b < s->early_len; b++)
 				assert_int_equal(s->arena[b], 0);
 			assert_int_equal(s->x_i->l[0], 0);
+			for (unsigned o = 0; o < s->own; o++)
+				assert_int_equal(s->a[o].l[0] | s->v[o].l[0] | s->c[o].l[0], 0);
 		}
 		group_clear(&g);
 	}

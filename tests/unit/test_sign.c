@@ -132,6 +132,7 @@ static void test_nonce_binds(void **state)
 		other = in;                                          \
 		change;                                              \
 		assert_int_equal(km_sign_nonce(p, &other, &b), KM_OK); \
+		assert_false(km_scalar_equal(&a.delta, &b.delta));   \
 		assert_false(km_scalar_equal(&a.r, &b.r));           \
 		*p = was;                                            \
 	} while (0)
@@ -142,6 +143,7 @@ static void test_nonce_binds(void **state)
 	DIFFERS(p->id[0] ^= 1);
 	DIFFERS(p->quorum ^= 8);
 	DIFFERS(p->table_hash[7] ^= 1);
+	DIFFERS(km_point_add(c, &p->r, &p->r, &p->r));
 	assert_int_equal(km_sign_nonce(p, &in, &b), KM_OK);
 	assert_true(km_scalar_equal(&a.r, &b.r));
 	/* R' = delta R, and delta_inv is its inverse */

@@ -252,7 +252,9 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 			km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
 		run->persist_token = p->next_token++;
 		run->persist_code = code;
-		memcpy(run->persist_table, share->table.hash, KM_HASH_SIZE);
+		struct km_key *k = km_key_find(p, share->table.hash);
+		if (k)
+			k->persist_token = run->persist_token;
 		km_key_file(&share->table, "share", name, sizeof(name));
 		km_peer_persist(p, name, data, len, 1, run->persist_token);
 	} else {

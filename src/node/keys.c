@@ -345,11 +345,13 @@ void km_key_stored(struct km_peer *p, unsigned from, int relayed, const struct k
 		km_key_usable(p, k);
 }
 
-void km_key_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err)
+/* Also when the run has not waited for a slow disk. */
+void km_key_persisted(struct km_peer *p, uint64_t token, int err)
 {
-	for (struct km_key **at = &p->keys; *at; at = &(*at)->next) {
-		if (memcmp((*at)->share->table.hash, table, KM_HASH_SIZE) != 0)
+	for (struct km_key **at = &p->keys; token && *at; at = &(*at)->next) {
+		if ((*at)->persist_token != token)
 			continue;
+		(*at)->persist_token = 0;
 		if (err)
 			forget(p, at);
 		else

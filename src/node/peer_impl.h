@@ -129,6 +129,7 @@ struct km_key {
 	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
 	uint32_t stored;                   /* members whose STORED is in (candidates); self: the share is on disk */
 	uint64_t say_at_us;                /* candidates: own STORED again */
+	uint64_t persist_token;            /* of the share on its way to the disk */
 	uint32_t certified;                /* whose STORED is in cert */
 	uint8_t cert[KM_MAX_PEERS + 1][KM_STORED_MAX];
 	struct km_pool pool[KM_POOLS_MAX];
@@ -186,7 +187,6 @@ struct km_run {
 	uint64_t stall_at_us;
 	uint64_t persist_token;
 	int persist_code;
-	uint8_t persist_table[KM_HASH_SIZE];
 	struct km_run *next;               /* in order of their making */
 };
 
@@ -318,6 +318,9 @@ struct km_peer {
 	uint32_t refill_backoff_us;
 	unsigned refill_turn;
 	int refill_wanted;
+	unsigned refill_failures;          /* own runs that failed one after the other */
+	uint32_t refill_few;               /* fewer participants, tried while runs with all fail */
+	uint64_t refill_all_at_us;         /* when all are tried again, 0 = not yet set */
 	struct km_keygen keygen;
 
 	struct km_fe *fes;                 /* [s->n_frontends] */
@@ -449,7 +452,7 @@ void km_key_usable(struct km_peer *p, struct km_key *k);
 void km_key_keep_stored(struct km_key *k, const struct km_msg *m);            /* a checked STORED, for the certificate */
 void km_key_stored(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg);
 void km_key_say_stored(struct km_peer *p, unsigned to);
-void km_key_persisted(struct km_peer *p, const uint8_t table[KM_HASH_SIZE], int err);
+void km_key_persisted(struct km_peer *p, uint64_t token, int err);
 int km_key_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
 int km_key_load_cert(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
 void km_key_start(struct km_peer *p);
@@ -487,6 +490,7 @@ int km_pool_low(const struct km_peer *p, const struct km_pool *pool);
 void km_refill_tick(struct km_peer *p);
 void km_refill_soon(struct km_peer *p, uint32_t delay_us);
 void km_refill_failed(struct km_peer *p, uint64_t lasted_us);
+void km_refill_succeeded(struct km_peer *p);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
 uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *t);
 

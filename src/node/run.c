@@ -12,6 +12,7 @@
 #define SCORE_RESTART (KM_SCORED / 3 + 1)
 /* A key generation that waits for the last STORED is kept by its stored candidate; its run need not stay. */
 #define STORED_WAIT_US 15000000u
+#define DISK_WAIT_US 60000000u
 #define DKG_STORED 6
 
 static uint64_t ms(const struct km_peer *p)
@@ -486,6 +487,7 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 	struct km_outs outs;
 	struct km_run *run;
 
+	km_key_persisted(p, token, err);
 	for (run = p->runs; run; run = run->next)
 		if (run->state == KM_RUN_ACTIVE && token && run->persist_token == token)
 			break;
@@ -495,7 +497,6 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 		return;
 	}
 	run->persist_token = 0;
-	km_key_persisted(p, run->persist_table, err);
 	if (err) {
 		km_effects_log(p->fx, KM_LOG_ERROR, "the new share could not be stored: %s", km_strerror(err));
 		km_run_drop(p, run, KM_E_IO, 0, 1);
@@ -512,8 +513,8 @@ static void tick_active(struct km_peer *p, struct km_run *run)
 {
 	struct km_outs outs;
 
-	if (run->prop.purpose == KM_PURPOSE_DKG && run->m->round >= run->m->ops->rounds && !run->m->busy && !run->persist_token) {
-		uint64_t until = run->m->round_since_ms * 1000 + STORED_WAIT_US;
+	if (run->prop.purpose == KM_PURPOSE_DKG && run->m->round >= run->m->ops->rounds && !run->m->busy) {
+		uint64_t until = run->m->round_since_ms * 1000 + (run->persist_token ? DISK_WAIT_US : STORED_WAIT_US);
 
 		if (p->now.mono_us >= until) {
 			km_run_drop(p, run, KM_E_DEADLINE, km_machine_missing(run->m), 0);

@@ -53,13 +53,16 @@ static int run_slot_free(const struct km_peer *p, unsigned from)
 	return used < slots;
 }
 
-static int rows_ok(const struct km_peer *p, const struct km_proposal *pr, const struct km_presign_row *rows,
+static int rows_ok(const struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows,
 		   const struct km_table *t, uint32_t barred)
 {
 	for (unsigned i = 0; i < pr->batch; i++) {
 		uint32_t s = rows[i].quorum;
 
 		if (km_set_size(s) != t->threshold || !km_set_has(s, rows[i].owner) || (s & ~pr->participants))
+			return 0;
+		/* WHY: what it made for another would fill that one's quota, with quorums of its own choice (attack A26) */
+		if (rows[i].owner != from && KM_RULE(km_rule_run_slots))
 			return 0;
 		if (km_set_has(s, p->self) && (s & barred))
 			return 0;
@@ -88,7 +91,7 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
 		if (memcmp(t->idkeys[i], p->idkeys[i], KM_IDKEY_SIZE) != 0)
 			return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
-	if (!rows_ok(p, pr, rows, t, p->disputed))
+	if (!rows_ok(p, from, pr, rows, t, p->disputed))
 		return refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
 	for (unsigned i = 0; i < pr->batch; i++)
 		if (km_set_has(rows[i].quorum, p->self))

@@ -239,10 +239,8 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 		lot_ready(p, lot, i);
 	say_ready(p, lot);
 	km_peer_wake(p, p->now.mono_us + 1000000u);
-	if (run->initiator == p->self) {
-		p->refill_backoff_us = 0;
-		km_refill_soon(p, 0);
-	}
+	if (run->initiator == p->self)
+		km_refill_succeeded(p);
 	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
 }
 

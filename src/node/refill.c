@@ -9,6 +9,10 @@
 #define BACKOFF_MIN_US 100000u
 #define BACKOFF_MAX_US 10000000u
 #define IDLE_US 1000000u
+/* So many own runs may fail in a row before fewer peers are asked; with these the pauses are shorter. */
+#define FAILURES_MAX 3
+#define BACKOFF_FEW_US 1000000u
+#define ALL_AGAIN_US 60000000u
 
 void km_refill_soon(struct km_peer *p, uint32_t delay_us)
 {
@@ -26,15 +30,57 @@ void km_refill_failed(struct km_peer *p, uint64_t lasted_us)
 {
 	uint64_t wait;
 
+	/* these few did not help either */
+	if (p->refill_failures >= FAILURES_MAX)
+		p->refill_few = 0;
+	if (p->refill_failures < UINT32_MAX)
+		p->refill_failures++;
+	uint32_t most = p->refill_failures > FAILURES_MAX ? BACKOFF_FEW_US : BACKOFF_MAX_US;
 	p->refill_backoff_us = p->refill_backoff_us ? 2 * p->refill_backoff_us : BACKOFF_MIN_US;
-	if (p->refill_backoff_us > BACKOFF_MAX_US)
-		p->refill_backoff_us = BACKOFF_MAX_US;
+	if (p->refill_backoff_us > most)
+		p->refill_backoff_us = most;
 	/* others refuse us for as long as the failed run lasted; jitter lets peers that collided part */
 	wait = lasted_us < KM_RUN_PENALTY_MAX_US ? lasted_us : KM_RUN_PENALTY_MAX_US;
 	wait += p->refill_backoff_us / 2 + km_rng_below(p->rng, p->refill_backoff_us);
 	p->refill_not_before_us = p->now.mono_us + wait;
 	p->refill_wanted = 0;
 	km_refill_soon(p, 0);
+}
+
+void km_refill_succeeded(struct km_peer *p)
+{
+	p->refill_backoff_us = 0;
+	if (p->refill_failures < FAILURES_MAX) {
+		p->refill_failures = 0;
+		p->refill_few = 0;
+	} else if (!p->refill_all_at_us) {
+		p->refill_all_at_us = p->now.mono_us + ALL_AGAIN_US;
+	}
+	km_refill_soon(p, 0);
+}
+
+/* WHY: one participant can let a run fail without a trace of its own (a refusal, a wrong dealing, another view for everybody), and
+ * would so use up all presignatures. Some 2T-1 peers are honest or behave; by drawing them we find them, whoever lies about whom. */
+static uint32_t fewer(struct km_peer *p, uint32_t set, unsigned need)
+{
+	if (p->refill_all_at_us && p->now.mono_us >= p->refill_all_at_us) {
+		p->refill_all_at_us = 0;
+		p->refill_failures = FAILURES_MAX - 1;
+	}
+	/* the first signatures of a key want everybody's share */
+	if (p->refill_failures < FAILURES_MAX || p->keygen.state == KM_KEYGEN_CANARY)
+		return set;
+	if (p->refill_few && !(p->refill_few & ~set) && km_set_size(p->refill_few) >= need)
+		return p->refill_few;
+	for (p->refill_few = set; km_set_size(p->refill_few) > need;) {
+		unsigned out = 0, skip = (unsigned)km_rng_below(p->rng, km_set_size(p->refill_few) - 1);
+
+		do
+			out = km_set_next(p->refill_few, out);
+		while (out == p->self || skip--);
+		p->refill_few &= ~km_set_bit(out);
+	}
+	return p->refill_few;
 }
 
 /* The next larger number with as many bits (Gosper). */
@@ -168,6 +214,7 @@ static int refill_key(struct km_peer *p, struct km_key *key)
 	prop.participants = km_refill_participants(p, t);
 	if (!prop.participants)
 		return 0;
+	prop.participants = fewer(p, prop.participants, 2 * t->threshold - 1);
 	prop.batch = (uint16_t)shortages(p, key, prop.participants, rows);
 	if (!prop.batch)
 		return 0;

@@ -1,0 +1,197 @@
+/* attack_a26_spoil.c: one corrupt peer wants that the others run out of presignatures: it has its runs make them for somebody else,
+ * until that owner's quota is full; or it lets every run fail in which it takes part, in ways that prove nothing against it.
+ * Stopped by: a run serves its initiator only; and an owner whose runs go on failing tries with fewer peers, until one succeeds. */
+#include <stdlib.h>
+#include "attack.h"
+#include "../lib/mesh.h"
+#include "node/peer_impl.h"
+
+#define EVIL 5
+#define OWNER 1
+
+static struct mesh mesh;
+
+static void setup(unsigned n, unsigned t)
+{
+	rules_all();
+	mesh_init(&mesh, n, t, 261);
+	for (unsigned i = 1; i <= n; i++) {
+		mesh.node[i].s.pool_target = 4;
+		mesh.node[i].s.pool_low = 3;
+		mesh_start(&mesh, i);
+	}
+	mesh_run(&mesh, 100000);
+	assert_int_equal(mesh_keygen(&mesh, 2, 30000000), KM_OK);
+	mesh_run(&mesh, 3000000);
+}
+
+/* ---- for somebody else */
+
+static unsigned said;
+
+static int tap_refuse(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->data[0] == KM_FRAME_REFUSE && k->to.id == EVIL)
+		said = k->data[1 + KM_HASH_SIZE];
+	return 1;
+}
+
+/* What the victim says to a proposal whose row is for this owner. */
+static unsigned propose(unsigned owner)
+{
+	struct km_peer *p = mesh.node[EVIL].peer;
+	struct km_proposal prop = {.purpose = KM_PURPOSE_PRESIGN, .engine = KM_ENGINE_MAJORITY, .participants = 0x1f, .batch = 1};
+	struct km_presign_row row = {.owner = (uint8_t)owner, .quorum = 0x13};
+	struct km_event tick = {.kind = KM_EVENT_TICK};
+	struct km_run *run;
+
+	said = 0;
+	memcpy(prop.hash, p->keys->share->table.hash, KM_HASH_SIZE);
+	p->fx = &mesh.fx;
+	p->now = mesh.now;
+	assert_int_equal(km_session_propose(p, &prop, &row, p->keys, &run), KM_OK);
+	p->fx = NULL;
+	assert_int_equal(mesh_step(&mesh, EVIL, &tick), KM_OK);
+	mesh_settle(&mesh);
+	mesh_run(&mesh, 5000000);
+	return said;
+}
+
+static void test_for_itself_only(void **state)
+{
+	setup(5, 3);
+	mesh.tap = tap_refuse;
+	assert_int_equal(propose(EVIL), 0);
+	unsigned held = mesh.node[OWNER].peer->keys->held[OWNER];
+	assert_int_equal(propose(OWNER), KM_REFUSE_ROWS);
+	assert_int_equal(mesh.node[OWNER].peer->keys->held[OWNER], held);
+	mesh_free(&mesh);
+}
+
+/* ---- every run fails */
+
+static void say(struct mesh *m, unsigned to, uint8_t kind, const uint8_t id[KM_HASH_SIZE], const void *more, size_t len)
+{
+	struct km_buf b;
+
+	km_buf_init(&b);
+	km_put_u8(&b, kind);
+	km_put_bytes(&b, id, KM_HASH_SIZE);
+	km_put_bytes(&b, more, len);
+	mesh_send(m, (struct km_addr){KM_ADDR_PEER, EVIL}, (struct km_addr){KM_ADDR_PEER, (uint16_t)to}, b.data, b.len);
+	km_buf_clear(&b);
+}
+
+static int is_envelope(const struct mesh_packet *k, unsigned proto, unsigned round)
+{
+	return k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == proto && k->data[4] == round;
+}
+
+static int tap_busy(struct mesh *m, struct mesh_packet *k)
+{
+	static const uint8_t busy[2] = {KM_REFUSE_BUSY, 0};
+	struct km_msg msg;
+
+	if (k->to.id != EVIL || !is_envelope(k, KM_PROTO_SETUP, 1))
+		return 1;
+	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
+	say(m, k->from.id, KM_FRAME_REFUSE, msg.digest, busy, sizeof(busy));
+	return 0;
+}
+
+static int abort_in(struct mesh *m, struct mesh_packet *k, unsigned round, int code)
+{
+	const uint8_t why[5] = {(uint8_t)-code};
+
+	if (k->from.id == EVIL && is_envelope(k, KM_PROTO_MAJORITY, round))
+		say(m, k->to.id, KM_FRAME_ABORT, k->data + 1 + 10, why, sizeof(why));
+	return 1;
+}
+
+static int tap_mismatch(struct mesh *m, struct mesh_packet *k)
+{
+	return abort_in(m, k, 2, KM_E_MISMATCH);
+}
+
+static int tap_stale(struct mesh *m, struct mesh_packet *k)
+{
+	return abort_in(m, k, 3, KM_E_STALE);
+}
+
+static int tap_first_round(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_msg msg;
+
+	if (k->from.id == EVIL && is_envelope(k, KM_PROTO_SETUP, 2) && km_msg_parse(&msg, k->data + 1, k->len - 1) == KM_OK) {
+		const uint8_t why[5] = {(uint8_t)-KM_E_STALE};
+
+		say(m, k->to.id, KM_FRAME_ABORT, msg.body, why, sizeof(why));
+		return 0;
+	}
+	return 1;
+}
+
+/* Another content of every opening to everybody: views differ, and no two of them meet. */
+static int tap_split(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_msg msg;
+	uint8_t *body;
+
+	if (k->from.id != EVIL || !is_envelope(k, KM_PROTO_MAJORITY, 2))
+		return 1;
+	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
+	body = malloc(msg.body_len);
+	assert_non_null(body);
+	memcpy(body, msg.body, msg.body_len);
+	body[msg.body_len - 1] ^= (uint8_t)k->to.id;
+	struct km_shape shape = {.head = msg.body_len};
+	struct km_buf b;
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_ENVELOPE);
+	assert_int_equal(km_msg_build(&b, msg.proto, msg.round, EVIL, msg.recipient, msg.sid, &shape, body,
+				      &m->node[EVIL].s.identity), KM_OK);
+	assert_int_equal(b.len, k->len);
+	memcpy(k->data, b.data, b.len);
+	km_buf_clear(&b);
+	free(body);
+	return 1;
+}
+
+/* Own ready presignatures without the corrupt peer, when all were used up and a minute has passed. */
+static unsigned left_after(int (*tap)(struct mesh *, struct mesh_packet *))
+{
+	struct km_peer *p;
+	unsigned status, n;
+
+	setup(5, 2);
+	p = mesh.node[OWNER].peer;
+	mesh.tap = tap;
+	for (struct km_held *h; (h = km_pool_choose(p, p->keys, 0, &status));)
+		km_pool_burn(p, h);
+	mesh_run(&mesh, 60000000);
+	n = km_pool_ready(p->keys, 0x1f & ~km_set_bit(EVIL));
+	for (unsigned i = 1; i < EVIL; i++)
+		assert_int_equal(mesh.node[i].peer->quarantined & ~km_set_bit(EVIL), 0);
+	mesh_free(&mesh);
+	return n;
+}
+
+static void test_refuses(void **state)
+{
+	assert_true(left_after(tap_busy) > 0);
+}
+
+static void test_aborts(void **state)
+{
+	assert_true(left_after(tap_mismatch) > 0);
+	assert_true(left_after(tap_stale) > 0);
+	assert_true(left_after(tap_first_round) > 0);
+}
+
+static void test_splits(void **state)
+{
+	assert_true(left_after(tap_split) > 0);
+}
+
+KM_TESTS(cmocka_unit_test(test_for_itself_only), cmocka_unit_test(test_refuses), cmocka_unit_test(test_aborts),
+	 cmocka_unit_test(test_splits))

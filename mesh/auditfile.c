@@ -16,9 +16,17 @@
 #define FLUSH_NS 50000000
 #define MAX_ENTRY (1024 * 1024)
 
+struct owed {
+	struct owed *next;
+	size_t len;
+	uint8_t data[];
+};
+
 struct kmd_auditfile {
 	char *path;
 	int fd;
+	struct owed *owed, **owed_tail;
+	int lost; /* an entry could not even be kept */
 	uint64_t size;
 	pthread_t flusher;
 	int running;
@@ -122,6 +130,7 @@ int kmd_auditfile_open(struct kmd_auditfile **out, const char *path, struct kmd_
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
 	a->fd = a->sync_fd = -1;
+	a->owed_tail = &a->owed;
 	a->path = strdup(path);
 	err = a->fd = a->path ? open_file(path, &a->size, f) : kmd_fail(f, KM_E_NOMEM, "out of memory");
 	if (err >= 0) {
@@ -163,6 +172,43 @@ int kmd_auditfile_append(struct kmd_auditfile *a, const void *entry, size_t len,
 	return KM_OK;
 }
 
+void kmd_auditfile_owe(struct kmd_auditfile *a, const void *entry, size_t len)
+{
+	struct owed *o = malloc(sizeof(*o) + len);
+
+	if (!o) {
+		a->lost = 1;
+		return;
+	}
+	o->next = NULL;
+	o->len = len;
+	memcpy(o->data, entry, len);
+	*a->owed_tail = o;
+	a->owed_tail = &o->next;
+}
+
+static void owed_out(struct kmd_auditfile *a)
+{
+	struct owed *o = a->owed;
+
+	a->owed = o->next;
+	if (!a->owed)
+		a->owed_tail = &a->owed;
+	free(o);
+}
+
+int kmd_auditfile_settle(struct kmd_auditfile *a, struct kmd_fail *f)
+{
+	int err = KM_OK;
+
+	while (a->owed && !err) {
+		err = kmd_auditfile_append(a, a->owed->data, a->owed->len, f);
+		if (!err)
+			owed_out(a);
+	}
+	return !err && a->lost ? kmd_fail(f, KM_E_NOMEM, "%s: an entry was lost for want of memory; restart keymeshd", a->path) : err;
+}
+
 int kmd_auditfile_reopen(struct kmd_auditfile *a, struct kmd_fail *f)
 {
 	uint64_t size;
@@ -197,9 +243,14 @@ void kmd_auditfile_close(struct kmd_auditfile *a)
 		pthread_join(a->flusher, NULL);
 	}
 	if (a->fd >= 0) {
+		struct kmd_fail f;
+
+		(void)!kmd_auditfile_settle(a, &f);
 		(void)fdatasync(a->fd);
 		close(a->fd);
 	}
+	while (a->owed)
+		owed_out(a);
 	pthread_cond_destroy(&a->wake);
 	pthread_mutex_destroy(&a->lock);
 	free(a->path);

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "mesh/files.h"
 #include "mesh/notify.h"
+#include "node/wire.h"
 
 /* Wait this long before a node that wants to be woken in the past is woken again. */
 #define MIN_WAIT_US 500
@@ -100,10 +101,22 @@ static int do_audit(struct kmd_daemon *d, const struct km_effect *e)
 {
 	struct kmd_fail f;
 
-	if (!d->audit || !kmd_auditfile_append(d->audit, e->data, e->len, &f))
+	if (!d->audit || (!kmd_auditfile_settle(d->audit, &f) && !kmd_auditfile_append(d->audit, e->data, e->len, &f)))
 		return KM_OK;
+	kmd_auditfile_owe(d->audit, e->data, e->len);
 	kmd_log_limited(KM_LOG_ERROR, "not signing: %s", f.text);
 	return KM_E_IO;
+}
+
+/* WHY not only in the step that made the share: a signer repeats it when asked again, and an aggregator's own one leaves with the
+ * signature, when the last of the others' has come. */
+static int may_leave(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
+{
+	struct kmd_fail f;
+
+	if (side != KMD_SIDE_PEER || !d->audit || !e->len || (e->data[0] != KM_FRAME_SHARE && e->data[0] != KM_FRAME_REPLY))
+		return 1;
+	return !kmd_auditfile_settle(d->audit, &f);
 }
 
 static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
@@ -153,7 +166,7 @@ void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *
 		if (e->kind == KM_EFFECT_AUDIT)
 			unlogged |= do_audit(d, e) != KM_OK;
 		/* WHY: a share leaves only after it was written down. The presignature is spent all the same. */
-		if (!unlogged || e->kind != KM_EFFECT_SEND)
+		if (e->kind != KM_EFFECT_SEND || (!unlogged && may_leave(d, side, e)))
 			carry_out(d, side, e);
 		km_effects_recycle(&d->fx, e);
 	}

@@ -125,5 +125,34 @@ static void test_full(void **state)
 	kmd_auditfile_close(a);
 }
 
+/* What could not be written is owed, and nothing is settled before all of it stands in its order; also over a reopening, and at the
+ * end. */
+static void test_owed(void **state)
+{
+	struct kmd_auditfile *a = open_log("owed");
+	struct rlimit old, small = {9, RLIM_INFINITY};
+	struct kmd_fail f;
+
+	append(a, "one");
+	assert_int_equal(kmd_auditfile_settle(a, &f), KM_OK);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	kmd_auditfile_owe(a, "three", 5);
+	kmd_auditfile_owe(a, "one", 3);
+	assert_int_equal(kmd_auditfile_settle(a, &f), KM_E_IO);
+	assert_int_equal(kmd_auditfile_reopen(a, &f), KM_OK);
+	assert_int_equal(kmd_auditfile_settle(a, &f), KM_E_IO);
+	expect("owed", ONE, 7);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(kmd_auditfile_settle(a, &f), KM_OK);
+	expect("owed", ONE THREE ONE, 23);
+	assert_int_equal(kmd_auditfile_settle(a, &f), KM_OK);
+	kmd_auditfile_owe(a, "three", 5);
+	kmd_auditfile_close(a);
+	expect("owed", ONE THREE ONE THREE, 32);
+}
+
 KM_TESTS(cmocka_unit_test(test_append), cmocka_unit_test(test_cut), cmocka_unit_test(test_damaged), cmocka_unit_test(test_reopen),
-	 cmocka_unit_test(test_full))
+	 cmocka_unit_test(test_full), cmocka_unit_test(test_owed))

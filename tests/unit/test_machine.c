@@ -1,4 +1,4 @@
-/* test_machine.c: the plumbing of a run by itself, under a protocol of two rounds: what is heard and what is not, jobs that are out
+/* test_machine.c: the plumbing of a run by itself, under a protocol of two rounds (and a third that is never begun): what is heard and what is not, jobs that are out
  * while the run ends, and that an ended run holds nothing secret.
  *
  *	round 1: everybody says a byte to all and a byte to each; then a job
@@ -79,8 +79,8 @@ static void toy_destroy(struct km_machine *m)
 static const struct km_machine_ops toy_ops = {
 	.name = "toy",
 	.proto = KM_PROTO_MAJORITY,
-	.rounds = 2,
-	.flags = { 0, KM_ROUND_BROADCAST | KM_ROUND_PRIVATE, KM_ROUND_BROADCAST | KM_ROUND_PREV },
+	.rounds = 3,
+	.flags = { 0, KM_ROUND_BROADCAST | KM_ROUND_PRIVATE, KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST },
 	.deadline_ms = { 0, 100, 100 },
 	.shape = toy_shape,
 	.start = toy_start,
@@ -216,7 +216,8 @@ static void test_not_heard(void **state)
 	/* handed on by another: broadcasts only; for others; of a round after the next; of a kind the round has not */
 	assert_int_equal(deliver(3, 1, 1, 2, SELF, "x", 1), KM_E_INVAL);
 	assert_int_equal(deliver(2, 0, 1, 2, 3, "x", 1), KM_E_AUTH);
-	assert_int_equal(deliver(2, 0, 3, 2, 0, "x", 1), KM_E_STALE);
+	assert_int_equal(deliver(2, 0, 3, 2, 0, sid, KM_HASH_SIZE), KM_E_STALE);
+	assert_int_equal(deliver(2, 0, 4, 2, 0, sid, KM_HASH_SIZE), KM_E_STALE);
 	assert_int_equal(deliver(2, 0, 0, 2, 0, "x", 1), KM_E_STALE);
 	assert_int_equal(deliver(2, 0, 2, 2, SELF, sid, KM_HASH_SIZE), KM_E_STALE);
 	for (unsigned r = 0; r <= KM_MAX_ROUNDS; r++)
@@ -254,6 +255,31 @@ static void test_round_ahead(void **state)
 	assert_true(m->ended);
 	assert_int_equal(say(2, 0, 9), KM_E_STALE);
 	km_machine_free(m);
+}
+
+/* Another view than ours, of whomever: the run ends before its content is looked at, and nobody is guilty. */
+static void test_split(void **state)
+{
+	uint8_t other[KM_HASH_SIZE];
+	unsigned n;
+
+	for (uint8_t who = 2; who <= 3; who++) {
+		struct km_job *job = to_the_job();
+
+		assert_int_equal(job_back(job), KM_OK);
+		memcpy(other, km_machine_prev(m, 2), sizeof(other));
+		other[31] ^= 1;
+		for (uint8_t j = 2; j <= 3; j++)
+			assert_int_equal(deliver(j, 0, 2, j, 0, j == who ? other : km_machine_prev(m, 2), KM_HASH_SIZE), KM_OK);
+		assert_true(m->ended);
+		assert_int_equal(toy.rounds_done, 1);
+		outputs(KM_OUT_CONVICT, &n);
+		assert_int_equal(n, 0);
+		assert_true(nothing_secret());
+		km_machine_free(m);
+		if (who == 2)
+			assert_int_equal(setup(state), 0);
+	}
 }
 
 /* ---- ends */
@@ -344,5 +370,5 @@ static void test_deadline(void **state)
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-KM_TESTS(CASE(test_plain), CASE(test_not_heard), CASE(test_past_round), CASE(test_round_ahead), CASE(test_equivocation_wipes),
+KM_TESTS(CASE(test_plain), CASE(test_not_heard), CASE(test_past_round), CASE(test_round_ahead), CASE(test_split), CASE(test_equivocation_wipes),
 	 CASE(test_equivocation_under_a_job), CASE(test_freed_under_a_job), CASE(test_no_deadline_under_a_job), CASE(test_deadline))

@@ -1,5 +1,5 @@
-/* test_machine.c: the plumbing of a run by itself, under a protocol of two rounds (and a third that is never begun): what is heard and what is not, jobs that are out
- * while the run ends, and that an ended run holds nothing secret.
+/* test_machine.c: the plumbing of a run by itself, under a protocol of two rounds (and a third that is never begun): what is
+ * heard and what is not, jobs that are out while the run ends, and that an ended run holds nothing secret.
  *
  *	round 1: everybody says a byte to all and a byte to each; then a job
  *	round 2: prev; then done */
@@ -16,8 +16,8 @@ struct toy {
 	int job_out;         /* a job has begun and not ended: nobody may wipe what it reads */
 };
 
-static int toy_shape(const struct km_machine *m, unsigned round, unsigned sender, unsigned recipient, const uint8_t *body, uint32_t body_len,
-		     struct km_shape *shape)
+static int toy_shape(const struct km_machine *m, unsigned round, unsigned sender, unsigned recipient, const uint8_t *body,
+		     uint32_t body_len, struct km_shape *shape)
 {
 	*shape = (struct km_shape){ .head = round == 1 ? 1 : KM_HASH_SIZE };
 	return KM_OK;
@@ -370,5 +370,6 @@ static void test_deadline(void **state)
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-KM_TESTS(CASE(test_plain), CASE(test_not_heard), CASE(test_past_round), CASE(test_round_ahead), CASE(test_split), CASE(test_equivocation_wipes),
-	 CASE(test_equivocation_under_a_job), CASE(test_freed_under_a_job), CASE(test_no_deadline_under_a_job), CASE(test_deadline))
+KM_TESTS(CASE(test_plain), CASE(test_not_heard), CASE(test_past_round), CASE(test_round_ahead), CASE(test_split),
+	 CASE(test_equivocation_wipes), CASE(test_equivocation_under_a_job), CASE(test_freed_under_a_job),
+	 CASE(test_no_deadline_under_a_job), CASE(test_deadline))

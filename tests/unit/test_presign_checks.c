@@ -169,9 +169,10 @@ static void c0_again(const struct km_presign *s, const uint8_t *body)
 	assert_memory_equal(c0, s->m->bcast[KM_PRESIGN_M2][s->m->self].msg.body + KM_HASH_SIZE, KM_HASH_SIZE);
 }
 
-/* x_i = lambda_i times the Shamir share, and for each other member H("zero-share", pair seed, sid, index, kind, lower, higher), added by
- * the lower id. */
-static void hand_over_again(const struct km_presign *s, const struct km_secret *x, const struct km_secret *share, unsigned l, unsigned kind)
+/* x_i = lambda_i times the Shamir share, and for each other member H("zero-share", pair seed, sid, index, kind, lower, higher),
+ * added by the lower id. */
+static void hand_over_again(const struct km_presign *s, const struct km_secret *x, const struct km_secret *share, unsigned l,
+			    unsigned kind)
 {
 	const struct km_curve *c = s->curve;
 	struct km_scalar lambda, got;
@@ -210,7 +211,8 @@ static void c_again(const struct km_presign *s, unsigned o)
 	unsigned l = s->own_index[o];
 
 	for (unsigned j = 0; j < 4; j++)
-		assert_int_equal(km_scalar_decode(s->curve, &v[j], s->m->bcast[KM_PRESIGN_M3][j + 1].msg.body + m3_product_at(l, 1)), KM_OK);
+		assert_int_equal(
+		    km_scalar_decode(s->curve, &v[j], s->m->bcast[KM_PRESIGN_M3][j + 1].msg.body + m3_product_at(l, 1)), KM_OK);
 	km_shamir_interpolate(s->curve, &delta, v, SET(4), 0);
 	km_secret_pub_sub(s->curve, &c, &delta, &s->sh[KM_KIND_RT][l]);
 	hand_over_again(s, &s->c[o], &c, l, KM_KIND_C);
@@ -431,7 +433,8 @@ static void test_pairs(void **state)
 			}
 			net_run(g.net, 1);
 			assert_int_equal(net_party(g.net, 1)->convicted, 6);
-			assert_int_equal(net_party(g.net, 1)->evidence_kind, pair_job == KM_JOB_POINTS ? KM_EV_C3_PROOF : KM_EV_EPSILON);
+			assert_int_equal(net_party(g.net, 1)->evidence_kind,
+					 pair_job == KM_JOB_POINTS ? KM_EV_C3_PROOF : KM_EV_EPSILON);
 			assert_int_equal(net_party(g.net, 1)->done, pair_job == KM_JOB_BIND);
 			if (pair_job == KM_JOB_BIND) {
 				group_take(&g);
@@ -493,7 +496,9 @@ static void test_nonces(void **state)
 
 		group_init(&g, 180, SET(3), 2, SET(3), 2, 3);
 		if (run) {
-			struct km_presign_params p = { .table = &g.d.table, .x_i = &g.d.share[3], .batch = 2, .rows = g.rows };
+			struct km_presign_params p = {
+				.table = &g.d.table, .x_i = &g.d.share[3], .batch = 2, .rows = g.rows,
+			};
 
 			km_machine_free(g.m[3]);
 			net_params(&p.machine, g.keys, 180, g.d.curve, 3, SET(3));
@@ -513,5 +518,6 @@ static void test_nonces(void **state)
 		assert_false(km_scalar_equal(&first[l], &nonces[l]));
 }
 
-KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript), cmocka_unit_test(test_one_encoding),
-	 cmocka_unit_test(test_sums), cmocka_unit_test(test_pairs), cmocka_unit_test(test_nonces))
+KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript),
+	 cmocka_unit_test(test_one_encoding), cmocka_unit_test(test_sums), cmocka_unit_test(test_pairs),
+	 cmocka_unit_test(test_nonces))

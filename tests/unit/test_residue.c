@@ -1,6 +1,6 @@
-/* test_residue.c: what a job leaves behind on the stack it ran on. A worker's stack is ordinary memory that nobody wipes afterwards: a
- * secret left there outlives its run and the wiping before PASS. Every job of a run is run on a stack of its own, which is searched
- * for all secrets of the run as soon as the job is done. */
+/* test_residue.c: what a job leaves behind on the stack it ran on. A worker's stack is ordinary memory that nobody wipes
+ * afterwards: a secret left there outlives its run and the wiping before PASS. Every job of a run is run on a stack of its own,
+ * which is searched for all secrets of the run as soon as the job is done. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -61,7 +61,9 @@ static void absent(const struct km_secret *x, const char *what)
 	absent_bytes(enc + 16, 16, what);
 }
 
-static const char *const kinds[KM_KINDS] = { "share of k", "share of a", "share of v", "share of rho", "share of rho (2t)", "share of zero" };
+static const char *const kinds[KM_KINDS] = {
+	"share of k", "share of a", "share of v", "share of rho", "share of rho (2t)", "share of zero",
+};
 
 static void presign_clean(const struct km_presign *s)
 {

@@ -80,8 +80,13 @@ static void claim(struct km_peer *p, unsigned from, uint32_t set, unsigned n, ui
 {
 	struct km_link *l = &p->link[from];
 
-	if (km_set_has(set, p->self))
-		km_blame_link(p, p->self, from, n * SCORE_CLAIM);
+	if (km_set_has(set, p->self)) {
+		/* it is true if we have just told it so. WHY then whoever told us: it must not set us against those we warn */
+		unsigned by = p->told_us && p->now.mono_us - p->told_us < KM_LIVE_US ? p->told_by : from;
+
+		if (by)
+			km_blame_link(p, p->self, by, n * SCORE_CLAIM);
+	}
 	set = not_lost(p, from, set);
 	if (!set)
 		return;

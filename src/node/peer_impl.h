@@ -315,6 +315,8 @@ struct km_peer {
 	struct km_early_join early_join[KM_MAX_PEERS + 1][KM_EARLY_JOINS];
 	unsigned early_join_at[KM_MAX_PEERS + 1];
 	uint64_t refill_at_us, refill_not_before_us;
+	uint64_t told_us;                  /* when we last told others that we dropped a run, and on whose word (0: our own) */
+	uint8_t told_by;
 	uint32_t refill_backoff_us;
 	unsigned refill_turn;
 	int refill_wanted;

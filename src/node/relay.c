@@ -103,6 +103,19 @@ void km_relay_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 }
 
+/* Drops the run for what `from` said. The next hears from us who told us: a claim of our own would be held against us. */
+static void pass_on(struct km_peer *p, struct km_run *run, unsigned from, uint32_t waited)
+{
+	km_put_u8(&p->scratch, KM_FRAME_ABORT);
+	km_put_bytes(&p->scratch, run->sid, KM_HASH_SIZE);
+	km_put_u8(&p->scratch, (uint8_t)-KM_E_STALE);
+	km_put_u32(&p->scratch, km_set_bit(from));
+	km_peer_send_set(p, run->prop.participants);
+	p->told_us = p->now.mono_us;
+	p->told_by = (uint8_t)from;
+	km_run_drop(p, run, KM_E_STALE, waited, 0);
+}
+
 void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
 {
 	struct km_reader r;
@@ -138,25 +151,21 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		return;
 	}
 	if (code == KM_E_STALE && waited) {
-		/* it lost others, or passes on that they dropped the run. The next hears from us who told us: a claim of our own
-		 * would be held against us */
+		/* it lost others, or passes on that they dropped the run */
 		km_links_claim(p, from, waited);
-		km_put_u8(&p->scratch, KM_FRAME_ABORT);
-		km_put_bytes(&p->scratch, id, KM_HASH_SIZE);
-		km_put_u8(&p->scratch, (uint8_t)-KM_E_STALE);
-		km_put_u32(&p->scratch, km_set_bit(from));
-		km_peer_send_set(p, run->prop.participants);
-		km_run_drop(p, run, KM_E_STALE, waited & run->prop.participants, 0);
+		pass_on(p, run, from, waited & run->prop.participants);
 		return;
 	}
-	/* it will not come back. What is missing here counts as late only if it had its time: else a lying ABORT would mark links
-	 * between others */
-	uint32_t missing = km_machine_missing(run->m) & ~km_set_bit(p->self);
-	uint64_t deadline = km_machine_deadline(run->m), since = run->m->round_since_ms;
-	int late = deadline != UINT64_MAX && p->now.mono_us / 1000 - since >= (deadline - since) / 2;
 	if (code != KM_E_DEADLINE)
 		km_blame_link(p, p->self, from, SCORE_STALL);
-	km_run_drop(p, run, late ? KM_E_DEADLINE : KM_E_STALE, missing, 1);
+	/* it will not come back. What is missing here counts as late only if it had its time: else a lying ABORT would mark links
+	 * between others, ours to whom we wait for among them */
+	uint32_t missing = km_machine_missing(run->m) & ~km_set_bit(p->self);
+	uint64_t deadline = km_machine_deadline(run->m), since = run->m->round_since_ms;
+	if (deadline != UINT64_MAX && p->now.mono_us / 1000 - since >= (deadline - since) / 2)
+		km_run_drop(p, run, KM_E_DEADLINE, missing, 1);
+	else
+		pass_on(p, run, from, 0);
 }
 
 /* ---- HEADERS */

@@ -185,10 +185,13 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 			discard(p, run);
 		return;
 	}
-	if (tell && active)
+	if (tell && active) {
 		send_abort(p, run->sid, code, waited, run->prop.participants);
-	else if (tell)
+		p->told_us = p->now.mono_us;
+		p->told_by = 0;
+	} else if (tell) {
 		send_abort(p, run->proposal_id, code, 0, run->prop.participants);
+	}
 	if (active && code == KM_E_DEADLINE)
 		km_blame_set(p, p->self, waited, KM_SCORE_UNIT);
 	else if (own && code == KM_E_DEADLINE)

@@ -128,4 +128,51 @@ static void test_restarts_for_ever(void **state)
 	end(s);
 }
 
-KM_TESTS(cmocka_unit_test(test_late_frame), cmocka_unit_test(test_stored_for_some), cmocka_unit_test(test_restarts_for_ever))
+/* ---- one that ends every run and says that it waited for others */
+
+static int always_aborts(void *ctx, struct sim *s, struct km_addr from, struct km_addr to, uint8_t **data, size_t *len)
+{
+	const int *on = ctx;
+	struct km_msg m;
+	struct km_buf b;
+
+	if (!*on || from.kind != KM_ADDR_PEER || from.id != 1 || (*data)[0] != KM_FRAME_ENVELOPE || km_msg_parse(&m, *data + 1, *len - 1) ||
+	    m.proto != KM_PROTO_MAJORITY)
+		return 1;
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_ABORT);
+	km_put_bytes(&b, m.sid, KM_HASH_SIZE);
+	km_put_u8(&b, (uint8_t)-KM_E_DEADLINE);
+	km_put_u32(&b, (uint32_t)km_rng_below(sim_rng(s), 16));
+	sim_inject(s, to, from, b.data, b.len);
+	km_buf_clear(&b);
+	return 1;
+}
+
+/* The others must not hold it against each other, and go on without it. */
+static void test_aborts_for_ever(void **state)
+{
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		struct sim *s = mesh(4, 2);
+		int on = 0;
+
+		sim_corrupt(s, 1);
+		sim_filter(s, always_aborts, &on);
+		sim_start(s);
+		assert_true(sim_setup_key(s, "www", 1));
+		/* another history for each */
+		sim_run(s, 1000000 + 137000 * seed, NULL, NULL);
+		on = 1;
+		for (unsigned i = 2; i <= 4; i++)
+			km_pool_burn_all(sim_peer(s, i));
+		sim_run(s, 120000000, NULL, NULL);
+		for (unsigned i = 2; i <= 4; i++) {
+			assert_true(km_pool_ready(km_key_by_name(sim_peer(s, i), "www"), 14) > 0);
+			assert_int_equal(sim_peer(s, i)->scored[i] & 14, 0);
+		}
+		end(s);
+	}
+}
+
+KM_TESTS(cmocka_unit_test(test_late_frame), cmocka_unit_test(test_stored_for_some), cmocka_unit_test(test_restarts_for_ever),
+	 cmocka_unit_test(test_aborts_for_ever))

@@ -12,8 +12,6 @@
 #define AVOID_MAX_US 30000000u
 #define SCORE_LATE (KM_SCORE_UNIT / 8)
 #define SCORE_BAD (8 * KM_SCORE_UNIT)
-/* A signer that says no to the request itself: others will too, but one may be misconfigured. */
-#define REFUSALS_MAX 3
 
 static void finish(struct km_peer *p, struct km_flight *f, unsigned status);
 static void attempt(struct km_peer *p, struct km_flight *f);
@@ -228,8 +226,8 @@ static void attempt(struct km_peer *p, struct km_flight *f)
 		status = KM_STATUS_NO_QUORUM;
 	if (h)
 		launch(p, f, h);
-	else
-		finish(p, f, f->last_status ? f->last_status : status);
+	else /* WHY not what a signer said while others could still sign: fewer than T refusals may all be lies */
+		finish(p, f, f->last_status && status != KM_STATUS_EMPTY ? f->last_status : status);
 }
 
 /* The own share, once the SIGNs are out. */
@@ -372,8 +370,6 @@ static void on_time(struct km_peer *p, unsigned from, uint64_t took_us)
 	uint32_t sample = took_us > 60000000u ? 60000000u : (uint32_t)took_us + 1;
 
 	l->share_us = l->share_us ? (uint32_t)(((uint64_t)l->share_us * 7 + sample) / 8) : sample;
-	l->avoid_us = 0;
-	l->avoid_until_us = 0;
 }
 
 static void avoid(struct km_peer *p, unsigned peer)
@@ -398,7 +394,11 @@ static void refused(struct km_peer *p, struct km_flight *f, unsigned from, unsig
 	default:
 		f->last_status = (uint8_t)status;
 		f->excluded |= km_set_bit(from);
-		if (++f->refusals >= REFUSALS_MAX) {
+		/* it refuses what we admitted: not first choice for a while. Not for what the frontend alone can spoil for it */
+		if (status != KM_STATUS_BAD_MAC)
+			avoid(p, from);
+		/* WHY T: one of T refusals is an honest one; fewer could be the adversary's, and would stop service */
+		if (++f->refusals >= f->key->share->table.threshold) {
 			finish(p, f, status);
 			return;
 		}
@@ -434,6 +434,8 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 		attempt(p, f);
 		return;
 	}
+	p->link[from].avoid_us = 0;
+	p->link[from].avoid_until_us = 0;
 	f->missing &= ~km_set_bit(from);
 	if (!f->missing)
 		combine(p, f);

@@ -518,6 +518,58 @@ static void test_nonces(void **state)
 		assert_false(km_scalar_equal(&first[l], &nonces[l]));
 }
 
+/* ---- the end of a run while its last job is out: peer 2 is seen to equivocate just when 1 has made its presignatures */
+
+static struct group *binding;
+static int caught;
+
+static void bind_job(struct km_machine *m, struct km_job *job)
+{
+	static const uint8_t body[2 * KM_HASH_SIZE];
+	struct km_presign *s = m->state;
+	struct km_shape shape;
+	struct km_identity id;
+	struct km_outs outs;
+	struct km_buf b;
+
+	job->run(job);
+	if (m->self != 1 || job->what != KM_JOB_BIND)
+		return;
+	assert_non_null(s->done[0]);
+	km_buf_init(&b);
+	km_outs_init(&outs);
+	net_identity(binding->d.seed, 2, &id);
+	assert_int_equal(km_presign_shape(s, KM_PRESIGN_M2, 2, 0, &shape), KM_OK);
+	assert_int_equal(km_msg_build(&b, KM_PROTO_MAJORITY, KM_PRESIGN_M2, 2, 0, m->sid, &shape, body, &id), KM_OK);
+	assert_int_equal(km_machine_message(m, net_now(binding->net), 2, 0, b.data, b.len, &outs), KM_OK);
+	assert_true(m->ended);
+	km_outs_clear(&outs);
+	km_buf_clear(&b);
+	caught = 1;
+}
+
+static void test_ended_while_binding(void **state)
+{
+	static const struct km_secret zero;
+	const struct km_presign *s;
+	struct group g;
+
+	group_init(&g, 190, SET(3), 2, SET(3), 2, 3);
+	binding = &g;
+	caught = 0;
+	net_jobs(g.net, bind_job);
+	net_run(g.net, 1);
+	assert_true(caught);
+	assert_false(net_party(g.net, 1)->done);
+	s = g.m[1]->state;
+	for (unsigned o = 0; o < s->own; o++) {
+		assert_null(s->done[o]);
+		assert_memory_equal(&s->a[o], &zero, sizeof(zero));
+		assert_memory_equal(&s->c[o], &zero, sizeof(zero));
+	}
+	group_clear(&g);
+}
+
 KM_TESTS(cmocka_unit_test(test_products), cmocka_unit_test(test_dealing_check), cmocka_unit_test(test_transcript),
 	 cmocka_unit_test(test_one_encoding), cmocka_unit_test(test_sums), cmocka_unit_test(test_pairs),
-	 cmocka_unit_test(test_nonces))
+	 cmocka_unit_test(test_nonces), cmocka_unit_test(test_ended_while_binding))

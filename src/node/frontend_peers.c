@@ -236,6 +236,29 @@ static void choose_tables(struct km_frontend *f)
 	}
 }
 
+static unsigned votes(const struct fe_key *k)
+{
+	return km_set_size(k->table->stated & k->table->voters);
+}
+
+/* A name goes to the key that most state for it. WHY not to the first: right after a start a loud few may be all that has answered
+ * yet, with a key of their own and a threshold that they reach (attack B25). */
+static void choose_names(struct km_frontend *f, struct km_effects *fx)
+{
+	for (struct fe_key *k = f->key_list; k; k = k->next) {
+		struct fe_key *now = k->named ? NULL : key_named(f, k->table->name);
+
+		if (!now || votes(k) <= votes(now))
+			continue;
+		km_idmap_remove(&f->names, now->name_id);
+		now->named = 0;
+		/* there is room: one has just left */
+		k->named = !km_idmap_add(&f->names, k);
+		km_effects_log(fx, KM_LOG_ERROR, "key %s: more peers state key %H than %H, which had the name until now: some of them lie",
+			       k->table->name, k->key_id, now->key_id);
+	}
+}
+
 /* Is a fetched table one that our operator's file agrees with? */
 static int table_fits(const struct km_frontend *f, const struct km_table *t, uint32_t *voters, const char **why)
 {
@@ -366,6 +389,7 @@ static int statements(struct km_frontend *f, unsigned from, const struct km_pong
 	for (struct fe_key *k = f->key_list; k; k = k->next)
 		k->conflict_said &= k->conflict | ~km_set_bit(from);
 	choose_tables(f);
+	choose_names(f, fx);
 	forget_unstated(f);
 	return err;
 }

@@ -76,6 +76,31 @@ static void test_minority_table(void **state)
 	fake_clear(&m);
 }
 
+/* Two liars are all that answers at first; they reach the threshold of the table that they made up. */
+static void test_name_goes_to_the_majority(void **state)
+{
+	(void)state;
+	fake_init(&m, 5, 3);
+	dealer_init(&m.other, 43, km_curve_p256(), 0x18, 2);
+	memcpy(m.other.table.idkeys[4], m.dealer.table.idkeys[4], KM_IDKEY_SIZE);
+	memcpy(m.other.table.idkeys[5], m.dealer.table.idkeys[5], KM_IDKEY_SIZE);
+	memcpy(m.other.table.name, m.dealer.table.name, sizeof(m.other.table.name));
+	assert_int_equal(km_table_finish(&m.other.table), KM_OK);
+	m.peer[4].states = m.peer[5].states = 2;
+	m.peer[1].down = m.peer[2].down = m.peer[3].down = 1;
+	fake_run(&m, 3000);
+	m.peer[1].down = m.peer[2].down = m.peer[3].down = 0;
+	fake_run(&m, 5000);
+	assert_memory_equal(km_frontend_key_by_name(m.f, "test")->key_id, m.dealer.table.key_id, 32);
+	assert_non_null(km_frontend_key_by_id(m.f, m.dealer.table.key_id));
+	assert_true(fake_logged(&m, "which had the name until now") <= 1);
+	/* the same two alone never take it back */
+	m.peer[1].down = m.peer[2].down = 1;
+	fake_run(&m, 5000);
+	assert_memory_equal(km_frontend_key_by_name(m.f, "test")->key_id, m.dealer.table.key_id, 32);
+	fake_clear(&m);
+}
+
 static void test_tie_is_not_believed(void **state)
 {
 	(void)state;
@@ -705,7 +730,7 @@ static void test_estimator(void **state)
 }
 
 #define T(f) cmocka_unit_test(f)
-KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_tie_is_not_believed), T(test_table_against_own_file),
+KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
 	 T(test_asks_again_until_the_deadline), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),

@@ -51,6 +51,17 @@ int64_t kmg_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* WHY held over the fork: a child that found the table half written would close descriptors that are not ours. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&client.lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	pthread_mutex_unlock(&client.lock);
+}
+
 /* The parent's connections, and those another thread was using at the fork. Only async-signal-safe calls. */
 static void after_fork_in_child(void)
 {
@@ -64,7 +75,7 @@ static void after_fork_in_child(void)
 
 void kmg_client_init(void)
 {
-	pthread_atfork(NULL, NULL, after_fork_in_child);
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 /* ---- the table ---- */
@@ -111,12 +122,15 @@ static void enter(struct conn *c)
 /* keep 0: the connection may still bring an answer nobody waits for, or is broken. */
 static void leave(struct conn *c, int keep)
 {
-	if (!keep || c->slot < 0)
+	if (c->slot < 0) {
 		close(c->fd);
-	if (c->slot < 0)
 		return;
+	}
+	/* WHY closed under the lock: the number may be another file's at once, and a child forked in between would close that */
 	pthread_mutex_lock(&client.lock);
 	client.slots[c->slot].state = keep ? IDLE : FREE;
+	if (!keep)
+		close(c->fd);
 	pthread_mutex_unlock(&client.lock);
 }
 

@@ -209,4 +209,41 @@ static void test_complaint(void **state)
 	dkg_clear(&d);
 }
 
-KM_TESTS(cmocka_unit_test(test_honest), cmocka_unit_test(test_complaint))
+/* ---- a run that ends when all is computed and nothing is agreed: peer 2 signs a second G1 */
+
+static enum net_verdict no_g6(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	return (*raw)[3] == KM_DKG_G6 ? NET_DROP : NET_PASS;
+}
+
+static void test_nothing_left(void **state)
+{
+	static const struct km_rng zero;
+	const struct km_shape shape = { .head = KM_HASH_SIZE };
+	const uint8_t body[KM_HASH_SIZE] = { 1 };
+	const struct km_dkg_state *st;
+	struct km_identity id;
+	struct km_outs outs;
+	struct km_buf b;
+	struct dkg d;
+
+	dkg_init(&d, 63, SET, T);
+	net_tap(d.net, no_g6, NULL);
+	dkg_run(&d, 0);
+	st = d.m[1]->state;
+	assert_non_null(st->share);
+	km_buf_init(&b);
+	km_outs_init(&outs);
+	net_identity(d.seed, 2, &id);
+	assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, KM_DKG_G1, 2, 0, d.m[1]->sid, &shape, body, &id), KM_OK);
+	assert_int_equal(km_machine_message(d.m[1], 2000, 2, 0, b.data, b.len, &outs), KM_OK);
+	assert_true(d.m[1]->ended);
+	assert_null(st->share);
+	assert_null(st->sec);
+	assert_memory_equal(&d.m[1]->rng, &zero, sizeof(zero));
+	km_outs_clear(&outs);
+	km_buf_clear(&b);
+	dkg_clear(&d);
+}
+
+KM_TESTS(cmocka_unit_test(test_honest), cmocka_unit_test(test_complaint), cmocka_unit_test(test_nothing_left))

@@ -131,11 +131,18 @@ static int check_listen(const struct kmd_config *c, const struct kmd_conf_at *at
 static int check_hex_key(const struct kmd_conf_at *at, const config_setting_t *s, const char *key, const char *hex,
 			 uint8_t out[32])
 {
+	static const uint8_t any_secret[32] = {8, [31] = 64};
+	uint8_t shared[32];
+
 	if (kmd_hex_decode(out, 32, hex, strlen(hex)))
 		return kmd_conf_error(at, s, key, "%s is not 64 hex digits; copy it from the line that keymesh init prints", key);
 	if (!strcmp(key, "identity") && km_ed25519_check_key(out))
 		return kmd_conf_error(at, s, key,
 				      "identity is no Ed25519 public key; copy it from the line that keymesh init prints");
+	/* WHY: who knows no secret at all would pass for the owner of a key of small order */
+	if (!strcmp(key, "channel") && km_x25519(any_secret, out, shared))
+		return kmd_conf_error(at, s, key,
+				      "channel is no X25519 public key; copy it from the line that keymesh init prints");
 	return KM_OK;
 }
 

@@ -10,10 +10,14 @@
 #include <zmq.h>
 #include "base/secret.h"
 #include "base/sig.h"
+#include "mesh/clock.h"
 #include "mesh/log.h"
 #include "mesh/zap.h"
 
 #define MAX_ROUTING 255
+/* Pause before the next try where a handshake failed; it doubles. */
+#define AGAIN_MIN_US 1000000u
+#define AGAIN_MAX_US 16000000u
 /* Frames taken from one socket before the others have their turn. */
 #define TURN 8
 #define MAX_PEER_FRAME ((int64_t)KM_MAX_ENVELOPE + 4096)
@@ -30,6 +34,7 @@ struct channel {
 	void *socket, *monitor;
 	struct kmd_watch watch, monitor_watch;
 	int dirty, monitor_dirty, up;
+	uint64_t again_us, pause_us;    /* of a DEALER whose handshake failed: when to connect anew, 0 = not */
 };
 
 struct route {
@@ -462,12 +467,21 @@ static void channel_event(struct kmd_transport *t, struct channel *ch, unsigned 
 		/* WHY: the socket learns of its new pipe by a command; without a look at it the first send would find none. */
 		(void)zmq_getsockopt(ch->socket, ZMQ_EVENTS, &state, &size);
 		ch->up = 1;
+		ch->again_us = ch->pause_us = 0;
 		t->ops->up(t->ctx, side, peer);
-	} else if (event == ZMQ_EVENT_DISCONNECTED) {
+		return;
+	}
+	if (event == ZMQ_EVENT_DISCONNECTED) {
 		if (ch->up)
 			t->ops->down(t->ctx, side, peer);
 		ch->up = 0;
-	} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+		return;
+	}
+	if (!ch->again_us) {
+		ch->pause_us = !ch->pause_us ? AGAIN_MIN_US : ch->pause_us < AGAIN_MAX_US ? 2 * ch->pause_us : AGAIN_MAX_US;
+		ch->again_us = kmd_mono_us() + ch->pause_us;
+	}
+	if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
 		kmd_log_limited(KM_LOG_WARN,
 				"peer %u (%s) refuses our channel key: is this node's line in its configuration the right one?",
 				ch->peer, t->config->settings.roster.peer[ch->peer].name);
@@ -489,6 +503,26 @@ static void monitor_pump(struct kmd_transport *t, struct channel *ch)
 	}
 }
 
+/* WHY: libzmq gives an endpoint up for ever when its handshake was refused; but the other side's operator may add our key, and then
+ * nobody should have to restart this daemon. The daemon comes by at least once a second. */
+static void connect_again(struct kmd_transport *t, struct channel *ch)
+{
+	const char *address = ch->role == ROLE_PEER_DEALER ? t->config->address[ch->peer] : t->config->frontend_address[ch->peer];
+	char endpoint[300];
+
+	if (!ch->again_us || kmd_mono_us() < ch->again_us)
+		return;
+	ch->again_us = 0;
+	if (ch->up)
+		return;
+	snprintf(endpoint, sizeof(endpoint), "tcp://%s", address);
+	/* fails where it was given up: as it should be */
+	(void)zmq_disconnect(ch->socket, endpoint);
+	if (zmq_connect(ch->socket, endpoint))
+		ch->again_us = kmd_mono_us() + AGAIN_MAX_US;
+	ch->dirty = 1;
+}
+
 int kmd_transport_pump(struct kmd_transport *t)
 {
 	int more = 0, n;
@@ -505,6 +539,7 @@ int kmd_transport_pump(struct kmd_transport *t)
 			ch->monitor_dirty = 0;
 			monitor_pump(t, ch);
 		}
+		connect_again(t, ch);
 		if (!ch->dirty)
 			continue;
 		ch->dirty = 0;

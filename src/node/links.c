@@ -12,6 +12,29 @@
 
 /* ---- what we say */
 
+static void send_roster(struct km_peer *p, unsigned to)
+{
+	const struct km_roster *r = &p->s->roster;
+
+	km_put_u8(&p->scratch, KM_FRAME_ROSTER);
+	km_put_u8(&p->scratch, (uint8_t)r->n);
+	for (unsigned i = km_set_next(r->members, 0); i; i = km_set_next(r->members, i)) {
+		uint8_t h[KM_HASH_SIZE];
+		struct km_hash a, b;
+
+		km_put_u8(&p->scratch, (uint8_t)i);
+		km_hash_init(&a, "roster-identity");
+		km_hash_field(&a, r->peer[i].identity, KM_IDKEY_SIZE);
+		km_hash_final(&a, h);
+		km_put_bytes(&p->scratch, h, DIGEST);
+		km_hash_init(&b, "roster-channel");
+		km_hash_field(&b, r->peer[i].channel, KM_CHANKEY_SIZE);
+		km_hash_final(&b, h);
+		km_put_bytes(&p->scratch, h, DIGEST);
+	}
+	km_peer_send(p, km_peer_addr(to));
+}
+
 void km_links_hello(struct km_peer *p, unsigned to)
 {
 	struct km_hello h = {.version = KM_MSG_VERSION, .id = p->self, .n = (uint8_t)p->s->roster.n, .time_ms = p->now.wall_ms};
@@ -20,6 +43,9 @@ void km_links_hello(struct km_peer *p, unsigned to)
 	memcpy(h.roster, p->s->roster.hash, sizeof(h.roster));
 	km_hello_encode(&p->scratch, &h);
 	km_peer_send(p, km_peer_addr(to));
+	/* WHY with every new channel: what we said before it was up may be lost, and the next is a minute away */
+	if (p->link[to].mismatch)
+		send_roster(p, to);
 }
 
 static void health_to(struct km_peer *p, struct km_health *h, unsigned to)
@@ -231,29 +257,6 @@ static void clock_of(struct km_peer *p, unsigned from, uint64_t time_ms)
 	}
 }
 
-static void send_roster(struct km_peer *p, unsigned to)
-{
-	const struct km_roster *r = &p->s->roster;
-
-	km_put_u8(&p->scratch, KM_FRAME_ROSTER);
-	km_put_u8(&p->scratch, (uint8_t)r->n);
-	for (unsigned i = km_set_next(r->members, 0); i; i = km_set_next(r->members, i)) {
-		uint8_t h[KM_HASH_SIZE];
-		struct km_hash a, b;
-
-		km_put_u8(&p->scratch, (uint8_t)i);
-		km_hash_init(&a, "roster-identity");
-		km_hash_field(&a, r->peer[i].identity, KM_IDKEY_SIZE);
-		km_hash_final(&a, h);
-		km_put_bytes(&p->scratch, h, DIGEST);
-		km_hash_init(&b, "roster-channel");
-		km_hash_field(&b, r->peer[i].channel, KM_CHANKEY_SIZE);
-		km_hash_final(&b, h);
-		km_put_bytes(&p->scratch, h, DIGEST);
-	}
-	km_peer_send(p, km_peer_addr(to));
-}
-
 static void roster_of(struct km_peer *p, unsigned from, const uint8_t roster[KM_HASH_SIZE])
 {
 	struct km_link *l = &p->link[from];
@@ -267,6 +270,7 @@ static void roster_of(struct km_peer *p, unsigned from, const uint8_t roster[KM_
 			    "roster mismatch: peer %u (%s) is configured with another list of peers; no key generation with it",
 			    from, km_peer_name(p, from));
 		l->roster_sent_us = 0;
+		l->roster_seen_us = 0;
 	} else if (!differs && l->mismatch) {
 		if (km_links_may_log(p, from))
 			km_effects_log(p->fx, KM_LOG_NOTICE, "peer %u (%s) has our list of peers again", from,

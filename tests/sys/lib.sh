@@ -112,11 +112,10 @@ need_program() {
 
 # Waits (bounded) for a condition that has no event to wait for.  eventually SECONDS command...
 eventually() {
-	km_tries=$(($1 * 20))
+	km_end=$(($(date +%s) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		km_tries=$((km_tries - 1))
-		[ $km_tries -le 0 ] && return 1
+		[ "$(date +%s)" -gt "$km_end" ] && return 1
 		sleep 0.05
 	done
 }

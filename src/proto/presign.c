@@ -124,7 +124,7 @@ static int convict(struct km_presign *s, struct km_outs *outs)
 	int err = KM_OK;
 
 	for (unsigned j = 1; j <= KM_MAX_PEERS && !err; j++) {
-		const struct km_msg *msgs[KM_MAX_PEERS + 1];
+		const struct km_msg *msgs[1 + 3 * KM_MAX_PEERS];
 		enum km_evidence_kind kind = s->guilty[j];
 		unsigned round = s->guilty_round[j];
 		size_t n = 0;
@@ -139,8 +139,10 @@ static int convict(struct km_presign *s, struct km_outs *outs)
 		else if (kind == KM_EV_EPSILON)
 			msgs[n++] = &m->bcast[KM_PRESIGN_C3][j].msg;
 		else if (kind == KM_EV_C3_PROOF)
-			for (unsigned p = km_set_next(m->participants, 0); p; p = km_set_next(m->participants, p))
-				msgs[n++] = &m->bcast[KM_PRESIGN_M3][p].msg;
+			/* WHY all rounds: a judge sees (R, w) in M3, and by the author's prev that these M3 are the author's */
+			for (unsigned r = KM_PRESIGN_M1; r <= KM_PRESIGN_M3; r++)
+				for (unsigned p = km_set_next(m->participants, 0); p; p = km_set_next(m->participants, p))
+					msgs[n++] = &m->bcast[r][p].msg;
 		err = km_machine_convict(m, j, kind, msgs, n, outs);
 		s->guilty[j] = 0;
 	}

@@ -415,6 +415,37 @@ static enum net_verdict pair_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **
 	return NET_PASS;
 }
 
+/* Evidence of a bad proof: the C3, then M1, M2 and M3 of everybody, which hash to its author's view. Nothing else would do: under
+ * another view an honest proof is bad (A15). */
+static void evidence_has_view(const struct group *g, const struct net_party *party)
+{
+	uint8_t prev[KM_HASH_SIZE], want[KM_HASH_SIZE];
+	struct km_reader r;
+	struct km_hash h;
+	struct km_msg msg;
+	size_t n;
+
+	km_reader_init(&r, party->evidence, party->evidence_len);
+	assert_int_equal(km_get_u8(&r), KM_EV_C3_PROOF);
+	assert_int_equal(km_get_u32(&r), 1 + 3 * 5);
+	km_hash_init(&h, "round");
+	km_hash_field(&h, g->m[1]->sid, KM_HASH_SIZE);
+	for (unsigned at = 0; at < 1 + 3 * 5; at++) {
+		const uint8_t *p = km_get_lref(&r, &n, KM_MAX_ENVELOPE);
+
+		assert_non_null(p);
+		assert_int_equal(km_msg_parse(&msg, p, n), KM_OK);
+		assert_int_equal(km_msg_verify_sig(&msg, g->keys[msg.sender]), KM_OK);
+		if (at)
+			km_hash_field(&h, msg.digest, KM_HASH_SIZE);
+		else
+			memcpy(want, msg.body, sizeof(want));
+	}
+	assert_int_equal(km_reader_end(&r), KM_OK);
+	km_hash_final(&h, prev);
+	assert_memory_equal(prev, want, sizeof(prev));
+}
+
 static void test_pairs(void **state)
 {
 	struct km_machine_ops ops;
@@ -436,6 +467,8 @@ static void test_pairs(void **state)
 			assert_int_equal(net_party(g.net, 1)->evidence_kind,
 					 pair_job == KM_JOB_POINTS ? KM_EV_C3_PROOF : KM_EV_EPSILON);
 			assert_int_equal(net_party(g.net, 1)->done, pair_job == KM_JOB_BIND);
+			if (pair_job == KM_JOB_POINTS)
+				evidence_has_view(&g, net_party(g.net, 1));
 			if (pair_job == KM_JOB_BIND) {
 				group_take(&g);
 				for (unsigned l = 0; l < 3; l++)

@@ -54,5 +54,14 @@ const char *kmd_clock_watch_update(struct kmd_clock_watch *w, int64_t mono_us, i
 
 const char *kmd_clock_watch_now(struct kmd_clock_watch *w)
 {
-	return kmd_clock_watch_update(w, read_us(CLOCK_MONOTONIC), read_us(CLOCK_BOOTTIME), read_us(CLOCK_REALTIME));
+	int64_t mono, boot, real;
+	unsigned tries = 0;
+
+	/* WHY again: put off the core between two of them, we would see a step that was none. */
+	do {
+		mono = read_us(CLOCK_MONOTONIC);
+		boot = read_us(CLOCK_BOOTTIME);
+		real = read_us(CLOCK_REALTIME);
+	} while (read_us(CLOCK_MONOTONIC) - mono > KMD_CLOCK_SUSPEND_US / 10 && ++tries < 10);
+	return kmd_clock_watch_update(w, mono, boot, real);
 }

@@ -309,7 +309,6 @@ static void every_second(struct kmd_daemon *d, uint64_t now_us)
 {
 	if (now_us >= d->next_second_us) {
 		d->next_second_us = now_us + 1000000;
-		check_clock(d);
 		sample(d);
 	}
 	if (d->watchdog_us && now_us >= d->next_watchdog_us) {
@@ -347,6 +346,9 @@ void kmd_daemon_run(struct kmd_daemon *d)
 		uint64_t now_us;
 		int more;
 
+		/* WHY before anything is read: what waited in the sockets of a machine that slept or was restored must not find
+		 * a presignature of before (attack B5). */
+		check_clock(d);
 		give_pending(d);
 		more = kmd_transport_pump(d->transport);
 		give_pending(d);

@@ -200,9 +200,32 @@ static void test_signer_refuses(void **state)
 	prepare(1);
 	by_hand.m.incarnation[0] ^= 1;
 	refused(KM_STATUS_UNKNOWN_PRESIG);
+	/* made for another key or epoch: what is asked under one key must not be signed with another */
+	prepare(1);
+	struct km_held *h = held_by(2, 1, 2);
+	struct km_key *key = h->key, other = *key;
+	h->key = &other;
+	refused(KM_STATUS_EPOCH);
+	h->key = key;
+	/* a member is quarantined */
+	prepare(1);
+	peer(2)->quarantined = h->ps->quorum & ~(km_set_bit(1) | km_set_bit(2));
+	refused(KM_STATUS_EPOCH);
+	peer(2)->quarantined = 0;
 	/* and nothing of all that was held against anybody, nor used up */
 	prepare(1);
 	assert_int_equal(send_from(1), KM_STATUS_OK);
+	mesh_free(&mesh);
+}
+
+/* Asked after the end of its time, but before any tick has cleared it away. */
+static void test_signer_refuses_the_old(void **state)
+{
+	setup(0, 4);
+	prepare(1);
+	mesh.now.mono_us = held_by(2, 1, 2)->lot->made_us + (uint64_t)mesh.node[2].s.presig_age_s * 1000000u;
+	assert_int_equal(send_from(1), KM_STATUS_UNKNOWN_PRESIG);
+	assert_int_equal(got.n, 0);
 	mesh_free(&mesh);
 }
 
@@ -417,6 +440,7 @@ static void test_wanted_quorums(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses),
+	 cmocka_unit_test(test_signer_refuses_the_old),
 	 cmocka_unit_test(test_presignatures_of_one_request), cmocka_unit_test(test_rate), cmocka_unit_test(test_canary_once),
 	 cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_ping_and_table), cmocka_unit_test(test_choice_by_speed),
 	 cmocka_unit_test(test_choice_by_suspicion), cmocka_unit_test(test_wanted_quorums))

@@ -210,7 +210,8 @@ static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects 
 		}
 		return KM_OK;
 	}
-	if (f->n_believed >= FE_MAX_TABLES)
+	/* WHY half for the few: two liars could fill all places with tables of their own making, and no new key would find one */
+	if (f->n_believed >= (2 * yes > f->s->roster.n ? FE_MAX_TABLES : FE_MAX_TABLES / 2))
 		return KM_OK;
 	k = fe_key_find(f, t->key_id);
 	if (!k) {

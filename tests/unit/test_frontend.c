@@ -101,6 +101,21 @@ static void test_name_goes_to_the_majority(void **state)
 	fake_clear(&m);
 }
 
+/* A few peers may fill half of the places for tables, never all. */
+static void test_places_for_the_majority(void **state)
+{
+	(void)state;
+	fake_init(&m, 5, 2);
+	m.f->n_believed = FE_MAX_TABLES / 2;
+	m.peer[3].states = m.peer[4].states = m.peer[5].states = 0;
+	fake_run(&m, 3000);
+	assert_null(km_frontend_key_by_name(m.f, "test"));
+	m.peer[3].states = 1;
+	fake_run(&m, 3000);
+	assert_non_null(km_frontend_key_by_name(m.f, "test"));
+	fake_clear(&m);
+}
+
 static void test_tie_is_not_believed(void **state)
 {
 	(void)state;
@@ -730,7 +745,7 @@ static void test_estimator(void **state)
 }
 
 #define T(f) cmocka_unit_test(f)
-KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
+KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
 	 T(test_asks_again_until_the_deadline), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),

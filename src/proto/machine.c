@@ -280,15 +280,6 @@ int km_machine_worked(struct km_machine *m, uint64_t now_ms, struct km_outs *out
 	return err ? err : advance(m, now_ms, outs);
 }
 
-void km_job_orphan(struct km_job *job)
-{
-	struct km_machine *m = (struct km_machine *)((char *)job - offsetof(struct km_machine, job));
-
-	KM_ASSERT(m->busy && m->dying);
-	m->busy = 0;
-	km_machine_free(m);
-}
-
 int km_machine_persisted(struct km_machine *m, uint64_t now_ms, int token, struct km_outs *outs)
 {
 	if (m->ended || !m->ops->persisted)

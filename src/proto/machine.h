@@ -162,8 +162,6 @@ int km_machine_start(struct km_machine *m, uint64_t now_ms, struct km_outs *outs
 int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int relayed, const uint8_t *raw, size_t len, struct km_outs *outs) KM_MUST;
 /* A job came back. If the machine is dying it is freed here and 1 is returned: do not touch it again. */
 int km_machine_worked(struct km_machine *m, uint64_t now_ms, struct km_outs *outs) KM_MUST;
-/* For a driver whose node was freed while the job was out: frees the machine that made it. The job must have run or never will. */
-void km_job_orphan(struct km_job *job);
 int km_machine_persisted(struct km_machine *m, uint64_t now_ms, int token, struct km_outs *outs) KM_MUST;
 /* When the present round must be complete (UINT64_MAX: never), and the call for when that has passed. */
 uint64_t km_machine_deadline(const struct km_machine *m);

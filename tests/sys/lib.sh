@@ -326,12 +326,13 @@ handshake_openssl() {
 }
 
 handshake_gnutls() {
-	timeout 20 gnutls-cli --x509cafile "$2" -p "$1" --priority "${3:-NORMAL}" localhost </dev/null
+	# by address: a bare machine may not know the name localhost
+	timeout 20 gnutls-cli --x509cafile "$2" -p "$1" --priority "${3:-NORMAL}" --sni-hostname localhost --verify-hostname localhost 127.0.0.1 </dev/null
 }
 
 handshake_curl() {
 	km_port=$1
 	km_ca=$2
 	shift 2
-	timeout 20 curl -sS -f --noproxy '*' --cacert "$km_ca" "$@" "https://localhost:$km_port/"
+	timeout 20 curl -sS -f --noproxy '*' --resolve "localhost:$km_port:127.0.0.1" --cacert "$km_ca" "$@" "https://localhost:$km_port/"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every file that looks like a test program is in TESTS: a block lost from a Makefile.inc must not go unnoticed.
 : "${top_srcdir:=.}" "${top_builddir:=.}"
-run=" $(make -s --no-print-directory -C "$top_builddir" print-tests) "
+run=" $(MAKEFLAGS= make -s --no-print-directory -C "$top_builddir" print-tests | tr '\n' ' ') "
 set --
 for file in "$top_srcdir"/tests/*/test_*.c "$top_srcdir"/tests/*/test_*.sh "$top_srcdir"/tests/attack/attack_*.[ch] "$top_srcdir"/tests/fuzz/fuzz_*.c; do
 	case $file in

@@ -207,6 +207,9 @@ void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t
 		km_format(why, sizeof(why), "peers proved to have cheated: %s", names);
 	else if (waited)
 		km_format(why, sizeof(why), "no answer from peers %s", names);
+	else if (run->ended_by) /* an operator can ask that one's; else a peer that ends every run would stay unknown */
+		km_format(why, sizeof(why), "peer %u (%s) ended the run: %s", (unsigned)run->ended_by,
+			  km_peer_name(p, run->ended_by), km_strerror(code));
 	else
 		km_format(why, sizeof(why), "the run was dropped: %s", km_strerror(code));
 	if (run->convicted && !can_leave_out(p, out)) {

@@ -183,6 +183,7 @@ struct km_run {
 	uint32_t ready;                    /* READY that came before our own end */
 	uint32_t convicted;                /* by this run */
 	uint32_t shown;                    /* who has shown its HEADERS */
+	uint8_t ended_by;                  /* who said ABORT, 0 = nobody */
 	unsigned stalled_round;            /* the round stall_at_us is of */
 	uint64_t stall_at_us;
 	uint64_t persist_token;

@@ -135,6 +135,7 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	if (run && (run->state == KM_RUN_JOINING || (run->state == KM_RUN_ACTIVE && run->m->round == 1)) &&
 	    km_set_has(run->prop.participants, from)) {
 		/* it never saw all JOINs: nobody is late by that */
+		run->ended_by = (uint8_t)from;
 		km_run_drop(p, run, KM_E_STALE, 0, 0);
 		return;
 	}
@@ -146,6 +147,7 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	/* in the last round everybody's part stands for itself: what is complete stays */
 	if (run->m->round >= run->m->ops->rounds)
 		return;
+	run->ended_by = (uint8_t)from;
 	if (code == KM_E_MISMATCH) {
 		km_run_drop(p, run, code, 0, 1);
 		return;

@@ -356,6 +356,30 @@ static void test_equivocation_stops_the_run(void **state)
 	mesh_free(&mesh);
 }
 
+static int tap_abort(struct mesh *m, struct mesh_packet *k)
+{
+	uint8_t abort[1 + KM_HASH_SIZE + 5] = {KM_FRAME_ABORT};
+
+	if (k->from.id != 4 || k->to.id != 1 || k->data[0] != KM_FRAME_ENVELOPE || k->data[3] != KM_PROTO_DKG || k->data[4] != 2)
+		return 1;
+	memcpy(abort + 1, k->data + 1 + 10, KM_HASH_SIZE);
+	abort[1 + KM_HASH_SIZE] = (uint8_t)-KM_E_MISMATCH;
+	mesh_send(m, k->from, k->to, abort, sizeof(abort));
+	return 0;
+}
+
+/* Whoever ends every run without a proof against it is at least named. */
+static void test_abort_is_named(void **state)
+{
+	init(4, 2, 20);
+	start(0xf);
+	mesh.tap = tap_abort;
+	assert_int_equal(mesh_keygen(&mesh, 1, 120000000), KM_E_DEADLINE);
+	assert_text(mesh.result_text, "peer 4 (p4) ended the run");
+	check_nobody_blamed();
+	mesh_free(&mesh);
+}
+
 static void test_disk_refuses(void **state)
 {
 	init(3, 2, 14);
@@ -481,5 +505,5 @@ KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_o
 	 cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
 	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only),
 	 cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),
-	 cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_canary_fails), cmocka_unit_test(test_client_goes_away),
+	 cmocka_unit_test(test_abort_is_named), cmocka_unit_test(test_disk_refuses), cmocka_unit_test(test_canary_fails), cmocka_unit_test(test_client_goes_away),
 	 cmocka_unit_test(test_load), cmocka_unit_test(test_conviction_outlives_a_restart))

@@ -30,8 +30,8 @@ static size_t home(const struct km_idmap *m, const uint8_t *id)
 	uint64_t v;
 
 	memcpy(&v, id, sizeof(v));
-	/* the upper half of the product depends on every bit of v */
-	return (size_t)((v * m->mult) >> 32) & (m->cap - 1);
+	/* WHY the highest bits: only they depend on every bit of v, so that nobody can choose ids that meet without knowing mult */
+	return (size_t)((v * m->mult) >> (64 - __builtin_ctzll(m->cap)));
 }
 
 /* The slot that holds id, or the free one where it would go. */

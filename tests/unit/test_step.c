@@ -157,5 +157,31 @@ static void test_map(void **state)
 	assert_null(km_idmap_find(&m, o[0].id));
 }
 
+/* Ids that are alike in all that a careless choice of bits would look at: they must not stand in one row. */
+static void test_map_of_chosen_ids(void **state)
+{
+	static struct object {
+		uint8_t id[KM_HASH_SIZE];
+	} o[1024];
+	struct km_idmap m;
+	unsigned row = 0, longest = 0;
+
+	for (unsigned at = 0; at <= 6; at++) {
+		km_idmap_init(&m, offsetof(struct object, id), 0x9e3779b97f4a7c15u);
+		memset(o, 0x5a, sizeof(o));
+		for (unsigned i = 0; i < 1024; i++) {
+			o[i].id[at] = (uint8_t)i;
+			o[i].id[at + 1] = (uint8_t)(i >> 8);
+			assert_int_equal(km_idmap_add(&m, &o[i]), KM_OK);
+		}
+		for (size_t i = 0; i < m.cap; i++) {
+			row = m.slot[i] ? row + 1 : 0;
+			longest = row > longest ? row : longest;
+		}
+		km_idmap_clear(&m);
+	}
+	assert_in_range(longest, 1, 64);
+}
+
 KM_TESTS(cmocka_unit_test(test_queue), cmocka_unit_test(test_many_spares), cmocka_unit_test(test_format), cmocka_unit_test(test_log),
-	 cmocka_unit_test(test_map))
+	 cmocka_unit_test(test_map), cmocka_unit_test(test_map_of_chosen_ids))

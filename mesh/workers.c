@@ -73,12 +73,15 @@ static void *thread_main(void *arg)
 			break;
 		i = pop(&w->todo);
 		pthread_mutex_unlock(&w->lock);
+		kmd_sched_work_begin();
 		i->job->run(i->job);
+		kmd_sched_work_end();
 		pthread_mutex_lock(&w->lock);
 		push(&w->done, i);
 		announce(w);
 	}
 	pthread_mutex_unlock(&w->lock);
+	kmd_sched_background_end();
 	return NULL;
 }
 

@@ -58,19 +58,20 @@ static void offer(int sig)
 /* A signal of this thread's own; all others stay blocked as they are. Without a timer it gives way as the kernel sees fit. */
 static void make_timer(void)
 {
-	struct sigaction sa = { .sa_handler = offer, .sa_flags = SA_RESTART };
-	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = OFFER_SIGNAL };
+	struct sigaction sa = {.sa_handler = offer, .sa_flags = SA_RESTART};
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = OFFER_SIGNAL};
 	sigset_t set;
 
 	ev._sigev_un._tid = gettid(); /* glibc 2.36 has no other name for it */
 	sigemptyset(&set);
 	sigaddset(&set, OFFER_SIGNAL);
-	have_timer = !sigaction(OFFER_SIGNAL, &sa, NULL) && !pthread_sigmask(SIG_UNBLOCK, &set, NULL) && !timer_create(CLOCK_MONOTONIC, &ev, &offer_timer);
+	have_timer = !sigaction(OFFER_SIGNAL, &sa, NULL) && !pthread_sigmask(SIG_UNBLOCK, &set, NULL) &&
+		     !timer_create(CLOCK_MONOTONIC, &ev, &offer_timer);
 }
 
 static void set_timer(long every_ns)
 {
-	struct itimerspec t = { .it_interval.tv_nsec = every_ns, .it_value.tv_nsec = every_ns };
+	struct itimerspec t = {.it_interval.tv_nsec = every_ns, .it_value.tv_nsec = every_ns};
 
 	if (have_timer)
 		(void)timer_settime(offer_timer, 0, &t, NULL);
@@ -78,7 +79,7 @@ static void set_timer(long every_ns)
 
 void kmd_sched_background(unsigned nice_value)
 {
-	struct sched_param param = { .sched_priority = 0 };
+	struct sched_param param = {.sched_priority = 0};
 
 	make_timer();
 	if (!set(SCHED_BATCH, (int)nice_value))

@@ -29,8 +29,8 @@ struct chunk {
 	struct chunk *next;
 	uint8_t *map;
 	size_t map_size;
-	uint8_t *data;      /* first block */
-	size_t block;       /* bytes of a block */
+	uint8_t *data; /* first block */
+	size_t block;  /* bytes of a block */
 	unsigned blocks;
 	int locked;
 	_Atomic uint64_t used[MAX_BLOCKS / 64];
@@ -50,7 +50,7 @@ struct slots {
 static struct {
 	struct chunk *_Atomic shared[CLASSES];
 	struct slots large;
-	atomic_size_t in_use, unlocked;   /* bytes out; bytes out that are not locked into memory */
+	atomic_size_t in_use, unlocked; /* bytes out; bytes out that are not locked into memory */
 } arena;
 
 static size_t round_up(size_t n, size_t unit)
@@ -127,7 +127,8 @@ static uint8_t *block_take(struct chunk *c)
 			if (i >= c->blocks)
 				break;
 			/* acquire: the wipe of who had it before is through */
-			if (atomic_compare_exchange_weak_explicit(word, &v, v | (uint64_t)1 << (i % 64), memory_order_acquire, memory_order_relaxed))
+			if (atomic_compare_exchange_weak_explicit(word, &v, v | (uint64_t)1 << (i % 64), memory_order_acquire,
+								  memory_order_relaxed))
 				return c->data + (size_t)i * c->block;
 		}
 	}
@@ -141,7 +142,7 @@ static void *shared_alloc(size_t n)
 	struct chunk *c;
 	uint8_t *p = NULL;
 
-	for (; block < n; class++)
+	for (; block < n; class ++)
 		block *= 2;
 	c = atomic_load_explicit(&arena.shared[class], memory_order_acquire);
 	for (; c && !(p = block_take(c)); c = c->next)
@@ -153,7 +154,8 @@ static void *shared_alloc(size_t n)
 			return NULL;
 		p = block_take(c);
 		c->next = atomic_load_explicit(&arena.shared[class], memory_order_relaxed);
-		while (!atomic_compare_exchange_weak_explicit(&arena.shared[class], &c->next, c, memory_order_release, memory_order_relaxed))
+		while (!atomic_compare_exchange_weak_explicit(&arena.shared[class], &c->next, c, memory_order_release,
+							      memory_order_relaxed))
 			;
 	}
 	count_out(c);
@@ -164,7 +166,7 @@ static void *shared_alloc(size_t n)
 /* 0 when p is in no shared chunk. */
 static int shared_free(uint8_t *p)
 {
-	for (unsigned class = 0; class < CLASSES; class++) {
+	for (unsigned class = 0; class < CLASSES; class ++) {
 		for (struct chunk *c = atomic_load_explicit(&arena.shared[class], memory_order_acquire); c; c = c->next) {
 			if ((uintptr_t)p < (uintptr_t)c->data || (uintptr_t)p >= (uintptr_t)c->data + c->block * c->blocks)
 				continue;
@@ -193,7 +195,8 @@ static int slot_fill(struct chunk *c)
 			uintptr_t none = 0;
 
 			if (atomic_load_explicit(&s->slot[i].data, memory_order_relaxed) ||
-			    !atomic_compare_exchange_strong_explicit(&s->slot[i].data, &none, FILLING, memory_order_acquire, memory_order_relaxed))
+			    !atomic_compare_exchange_strong_explicit(&s->slot[i].data, &none, FILLING, memory_order_acquire,
+								     memory_order_relaxed))
 				continue;
 			s->slot[i].chunk = c;
 			atomic_store_explicit(&s->slot[i].data, (uintptr_t)c->data, memory_order_release);
@@ -206,7 +209,8 @@ static int slot_fill(struct chunk *c)
 			if (!fresh)
 				return KM_E_NOMEM;
 			/* another thread may have been first */
-			if (atomic_compare_exchange_strong_explicit(&s->next, &next, fresh, memory_order_acq_rel, memory_order_acquire))
+			if (atomic_compare_exchange_strong_explicit(&s->next, &next, fresh, memory_order_acq_rel,
+								    memory_order_acquire))
 				next = fresh;
 			else
 				free(fresh);
@@ -240,7 +244,8 @@ static int large_free(uint8_t *p)
 			if (atomic_load_explicit(&s->slot[i].data, memory_order_acquire) != at)
 				continue;
 			struct chunk *c = s->slot[i].chunk;
-			int first = atomic_compare_exchange_strong_explicit(&s->slot[i].data, &at, 0, memory_order_acq_rel, memory_order_relaxed);
+			int first = atomic_compare_exchange_strong_explicit(&s->slot[i].data, &at, 0, memory_order_acq_rel,
+									    memory_order_relaxed);
 
 			KM_ASSERT(first && "freed twice");
 			count_back(c);

@@ -19,19 +19,24 @@ struct framing {
 	const struct km_msg *first_g2;         /* the one the dealer saw */
 };
 
-static uint8_t *sign(struct framing *f, unsigned round, const uint8_t *body, uint32_t len, struct km_msg *m)
+static uint8_t *sign_as(struct framing *f, uint8_t who, unsigned round, const uint8_t *body, uint32_t len, struct km_msg *m)
 {
 	struct km_shape shape = { .head = len };
 	struct km_identity id;
 	struct km_buf b;
 	size_t n;
 
-	net_identity(f->d.seed, EVIL, &id);
+	net_identity(f->d.seed, who, &id);
 	km_buf_init(&b);
-	assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, (uint8_t)round, EVIL, 0, f->g.sid, &shape, body, &id), KM_OK);
+	assert_int_equal(km_msg_build(&b, KM_PROTO_DKG, (uint8_t)round, who, 0, f->g.sid, &shape, body, &id), KM_OK);
 	uint8_t *raw = km_buf_take(&b, &n);
 	assert_int_equal(km_msg_parse(m, raw, n), KM_OK);
 	return raw;
+}
+
+static uint8_t *sign(struct framing *f, unsigned round, const uint8_t *body, uint32_t len, struct km_msg *m)
+{
+	return sign_as(f, EVIL, round, body, len, m);
 }
 
 static void framing_init(struct framing *f)
@@ -146,6 +151,36 @@ static void test_dealers_view_stops_it(void **state)
 	framing_clear(&f);
 }
 
+/* A complaint that shows another G2 of its dealer than the dealer dealt under is no better: void, whoever of the two is corrupt. */
+static void test_other_g2_of_the_dealer(void **state)
+{
+	struct framing f;
+	struct km_msg g2, complaint;
+	uint8_t body[4096], opening[1024], *raw, *again;
+	size_t len, at;
+
+	rules_all();
+	framing_init(&f);
+	/* the same opening with another blind, signed by the dealer */
+	const struct km_msg *dealt = &km_machine_find(f.d.m[DEALER], KM_DKG_G2, DEALER)->msg;
+	memcpy(opening, dealt->body, dealt->body_len);
+	opening[dealt->body_len - 1] ^= 1;
+	raw = sign_as(&f, DEALER, KM_DKG_G2, opening, dealt->body_len, &g2);
+	/* in its place in the complaint: the accused's G2 and G4 stand at the end */
+	len = f.complaint_msg.body_len;
+	at = len - (KM_MSG_HEAD + km_machine_find(f.d.m[DEALER], KM_DKG_G4, DEALER)->msg.body_len) - (KM_MSG_HEAD + dealt->body_len);
+	memcpy(body, f.complaint_msg.body, len);
+	assert_memory_equal(body + at, dealt->raw, KM_MSG_HEAD + dealt->body_len);
+	memcpy(body + at, g2.raw, KM_MSG_HEAD + g2.body_len);
+	again = sign(&f, KM_DKG_G5, body, (uint32_t)len, &complaint);
+	assert_int_equal(judge(&f, f.first_g2, &f.view), KM_DKG_AUTHOR);
+	f.complaint_msg = complaint;
+	assert_int_equal(judge(&f, f.first_g2, &f.view), KM_DKG_VOID);
+	free(raw);
+	free(again);
+	framing_clear(&f);
+}
+
 /* ... and the two G2 convict their author. */
 static void test_two_e_are_equivocation(void **state)
 {
@@ -188,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dealers_view_stops_it),
+		cmocka_unit_test(test_other_g2_of_the_dealer),
 		cmocka_unit_test(test_two_e_are_equivocation),
 		cmocka_unit_test(test_succeeds_without),
 	};

@@ -243,6 +243,13 @@ static void run_bad_dealer(unsigned n, unsigned t, dkg_evil_fn before, dkg_evil_
 		/* proves to anybody who knows the group, and not after a flipped bit in what is signed */
 		assert_int_equal(km_dkg_judge_evidence(&g, p->evidence, p->evidence_len, &culprit), KM_OK);
 		assert_int_equal(culprit, EVIL);
+		/* nor under another kind of evidence: it proves what it says, or nothing */
+		for (uint8_t k = 0; k < 16; k++) {
+			p->evidence[0] = k;
+			assert_int_equal(km_dkg_judge_evidence(&g, p->evidence, p->evidence_len, &culprit), KM_OK);
+			assert_int_equal(culprit, k == kind ? EVIL : 0);
+		}
+		p->evidence[0] = (uint8_t)kind;
 		p->evidence[1 + 4 + 4 + KM_MSG_HEAD - 1] ^= 1;
 		assert_int_equal(km_dkg_judge_evidence(&g, p->evidence, p->evidence_len, &culprit), KM_OK);
 		assert_int_equal(culprit, 0);
@@ -381,6 +388,11 @@ static void test_mutated_complaint(void **state)
 		mutate_to = ids[k];
 		run_bad_dealer(3, 2, evil_mutated, NULL, KM_EV_FALSE_COMPLAINT);
 	}
+	/* itself, and with the highest id: it has no row in its own G4, and none behind the last */
+	accused = 1;
+	mutate_to = EVIL;
+	run_bad_dealer(2, 2, evil_mutated, NULL, KM_EV_FALSE_COMPLAINT);
+	accused = 3;
 	mutate_to = 1;  /* another dealer than the one whose envelopes it shows */
 	run_bad_dealer(3, 2, evil_mutated, NULL, KM_EV_FALSE_COMPLAINT);
 	for (mutate_at = KM_HASH_SIZE + 2; mutate_at < size; mutate_at += 7)

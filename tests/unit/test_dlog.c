@@ -259,6 +259,10 @@ static void test_nonce_is_hedged(void **state)
 		km_point_mul_g(c, &y, &x);
 		assert_int_equal(km_dlog_prove(c, &b, &x, &y, &s.prefix, &two), KM_OK);
 		assert_point_differs(c, &a.u, &b.u);
+		/* another witness under the same statement (a statement that is wrong for it) */
+		two = s.rng;
+		assert_int_equal(km_dlog_prove(c, &b, &x, &s.y, &s.prefix, &two), KM_OK);
+		assert_point_differs(c, &a.u, &b.u);
 		/* a wrong statement with the right one's stream must not share its nonce either */
 		two = s.rng;
 		assert_int_equal(km_dlog_prove(c, &b, &s.x, &y, &s.prefix, &two), KM_OK);
@@ -363,6 +367,30 @@ static void test_batch_errors_do_not_cancel(void **state)
 	}
 }
 
+/* Every statement, the last one too, and how many there are. WHY: a V that is not in e is solved for after e is known (A11). */
+static void test_batch_challenge_covers_all(void **state)
+{
+	(void)state;
+	EC_EACH_CURVE(c)
+	{
+		struct km_scalar e, other;
+		struct batch b;
+
+		set_batch(&b, c);
+		for (size_t n = 1; n < MANY; n++) {
+			assert_int_equal(km_dlog_batch_challenge(c, &e, &b.s.pf, b.enc, n, &b.s.prefix), KM_OK);
+			assert_int_equal(km_dlog_batch_challenge(c, &other, &b.s.pf, b.enc, n + 1, &b.s.prefix), KM_OK);
+			assert_false(km_scalar_equal(&e, &other));
+			for (size_t i = 0; i < n; i++) {
+				b.enc[i * km_curve_point_size(c)] ^= 1;
+				assert_int_equal(km_dlog_batch_challenge(c, &other, &b.s.pf, b.enc, n, &b.s.prefix), KM_OK);
+				assert_false(km_scalar_equal(&e, &other));
+				b.enc[i * km_curve_point_size(c)] ^= 1;
+			}
+		}
+	}
+}
+
 static void test_batch_edges(void **state)
 {
 	(void)state;
@@ -455,5 +483,5 @@ static void test_wide_reduction_has_no_bias(void **state)
 KM_TESTS(cmocka_unit_test(test_complete), cmocka_unit_test(test_edge_witnesses), cmocka_unit_test(test_every_bit_counts),
 	 cmocka_unit_test(test_other_statement_or_prefix), cmocka_unit_test(test_identity), cmocka_unit_test(test_codec_is_canonical),
 	 cmocka_unit_test(test_statement_is_in_the_challenge), cmocka_unit_test(test_nonce_is_hedged), cmocka_unit_test(test_batch),
-	 cmocka_unit_test(test_batch_errors_do_not_cancel), cmocka_unit_test(test_batch_edges),
+	 cmocka_unit_test(test_batch_errors_do_not_cancel), cmocka_unit_test(test_batch_challenge_covers_all), cmocka_unit_test(test_batch_edges),
 	 cmocka_unit_test(test_challenges_are_reduced_from_wide_bytes), cmocka_unit_test(test_wide_reduction_has_no_bias))

@@ -123,6 +123,27 @@ static void test_table_lengths(void **state)
 	km_buf_clear(&b);
 }
 
+/* A NUL in the name would hide what stands behind it: two encodings of one table. */
+static void test_table_name_with_nul(void **state)
+{
+	struct km_share s;
+	struct km_table t;
+	struct km_buf b;
+
+	make_share(&s, 0x7, 2, 1);
+	encode_table(&s.table, &b);
+	assert_int_equal(b.data[1], strlen(s.table.name));
+	for (size_t i = 0; i < strlen(s.table.name); i++) {
+		uint8_t was = b.data[2 + i];
+
+		b.data[2 + i] = 0;
+		assert_int_not_equal(decode_table(&t, b.data, b.len), KM_OK);
+		b.data[2 + i] = was;
+	}
+	assert_int_equal(decode_table(&t, b.data, b.len), KM_OK);
+	km_buf_clear(&b);
+}
+
 static int decode_changed(struct km_share *s)
 {
 	struct km_table t;
@@ -358,7 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table_round_trip), cmocka_unit_test(test_table_bit_flips),
-	    cmocka_unit_test(test_table_lengths),    cmocka_unit_test(test_table_rejects),
+	    cmocka_unit_test(test_table_lengths), cmocka_unit_test(test_table_name_with_nul),    cmocka_unit_test(test_table_rejects),
 	    cmocka_unit_test(test_key_id),	     cmocka_unit_test(test_share_round_trip),
 	    cmocka_unit_test(test_share_truncated),  cmocka_unit_test(test_share_bit_flips),
 	    cmocka_unit_test(test_share_scalars),    cmocka_unit_test(test_fixed_buffer),

@@ -242,21 +242,37 @@ static unsigned votes(const struct fe_key *k)
 	return km_set_size(k->table->stated & k->table->voters);
 }
 
-/* A name goes to the key that most state for it. WHY not to the first: right after a start a loud few may be all that has answered
- * yet, with a key of their own and a threshold that they reach (attack B25). */
+static void name_lost(struct km_frontend *f, struct fe_key *k)
+{
+	km_idmap_remove(&f->names, k->name_id);
+	k->named = 0;
+}
+
+/* A key goes by the name in the table that most state, and a name to the key that most state for it. WHY not by what came first:
+ * right after a start a loud few may be all that has answered yet, with another name for the key, or with a key of their own and a
+ * threshold that they reach (attack B25). */
 static void choose_names(struct km_frontend *f, struct km_effects *fx)
 {
-	for (struct fe_key *k = f->key_list; k; k = k->next) {
-		struct fe_key *now = k->named ? NULL : key_named(f, k->table->name);
+	uint8_t id[KM_HASH_SIZE];
 
-		if (!now || votes(k) <= votes(now))
+	for (struct fe_key *k = f->key_list; k; k = k->next) {
+		fe_name_id(k->table->name, id);
+		if (memcmp(id, k->name_id, KM_HASH_SIZE)) {
+			if (k->named)
+				name_lost(f, k);
+			memcpy(k->name_id, id, KM_HASH_SIZE);
+		}
+		struct fe_key *now = k->named ? NULL : km_idmap_find(&f->names, k->name_id);
+		if (k->named || (now && votes(k) <= votes(now)))
 			continue;
-		km_idmap_remove(&f->names, now->name_id);
-		now->named = 0;
-		/* there is room: one has just left */
+		if (now) {
+			name_lost(f, now);
+			km_effects_log(fx, KM_LOG_ERROR,
+				       "key %s: more peers state key %H than %H, which had the name until now: some of them lie",
+				       k->table->name, k->key_id, now->key_id);
+		}
+		/* without memory it is named at the next pong */
 		k->named = !km_idmap_add(&f->names, k);
-		km_effects_log(fx, KM_LOG_ERROR, "key %s: more peers state key %H than %H, which had the name until now: some of them lie",
-			       k->table->name, k->key_id, now->key_id);
 	}
 }
 

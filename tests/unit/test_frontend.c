@@ -101,6 +101,27 @@ static void test_name_goes_to_the_majority(void **state)
 	fake_clear(&m);
 }
 
+/* The same key, under another name by those who answer first. */
+static void test_key_goes_by_its_majority_name(void **state)
+{
+	(void)state;
+	fake_init(&m, 5, 2);
+	m.other.table = m.dealer.table;
+	memset(m.other.table.name, 0, sizeof(m.other.table.name));
+	memcpy(m.other.table.name, "loud", 4);
+	assert_int_equal(km_table_finish(&m.other.table), KM_OK);
+	m.peer[4].states = m.peer[5].states = 2;
+	m.peer[1].down = m.peer[2].down = m.peer[3].down = 1;
+	fake_run(&m, 3000);
+	assert_non_null(km_frontend_key_by_name(m.f, "loud"));
+	m.peer[1].down = m.peer[2].down = m.peer[3].down = 0;
+	fake_run(&m, 5000);
+	assert_non_null(km_frontend_key_by_name(m.f, "test"));
+	assert_null(km_frontend_key_by_name(m.f, "loud"));
+	assert_int_equal(m.f->n_keys, 1);
+	fake_clear(&m);
+}
+
 /* A few peers may fill half of the places for tables, never all. */
 static void test_places_for_the_majority(void **state)
 {
@@ -745,7 +766,7 @@ static void test_estimator(void **state)
 }
 
 #define T(f) cmocka_unit_test(f)
-KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
+KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_key_goes_by_its_majority_name), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
 	 T(test_asks_again_until_the_deadline), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),

@@ -325,6 +325,46 @@ static void test_aggregator_refuses(void **state)
 	mesh_free(&mesh);
 }
 
+static int told_badsig(unsigned frontend)
+{
+	const struct km_flight *f = km_idmap_find(&peer(1)->flights, mesh.reply.request_id);
+	struct km_badsig m = {.n = mesh.reply.n};
+	struct km_buf b;
+
+	assert_non_null(f);
+	memcpy(m.request_id, mesh.reply.request_id, KM_HASH_SIZE);
+	memcpy(m.r, mesh.reply.r, m.n);
+	memcpy(m.s, mesh.reply.s, m.n);
+	km_buf_init(&b);
+	km_badsig_encode(&b, &m);
+	struct km_event ev = {.kind = KM_EVENT_MESSAGE, .from = {KM_ADDR_FRONTEND, (uint16_t)frontend}, .data = b.data, .len = b.len};
+	assert_int_equal(mesh_step(&mesh, 1, &ev), KM_OK);
+	km_buf_clear(&b);
+	return f->checked;
+}
+
+/* Only who got the answer may call it bad, and once. */
+static void test_whose_badsig(void **state)
+{
+	setup(0, 4);
+	mesh_request(&mesh, 1, table()->key_id, 1, UINT32_MAX);
+	mesh_settle(&mesh);
+	mesh_run(&mesh, 1000);
+	assert_int_equal(mesh.reply.status, KM_STATUS_OK);
+	/* another frontend that the peer knows */
+	peer(1)->fe_by_id[MESH_FRONTEND + 1] = peer(1)->fe_by_id[MESH_FRONTEND];
+	assert_int_equal(told_badsig(MESH_FRONTEND + 1), 0);
+	mesh.replies = 0;
+	assert_int_equal(told_badsig(MESH_FRONTEND), 1);
+	mesh_settle(&mesh);
+	/* it is good, and said again; after that nothing more is worked for it */
+	assert_int_equal(mesh.replies, 1);
+	assert_int_equal(told_badsig(MESH_FRONTEND), 1);
+	mesh_settle(&mesh);
+	assert_int_equal(mesh.replies, 1);
+	mesh_free(&mesh);
+}
+
 static void test_ping_and_table(void **state)
 {
 	struct km_reader r;
@@ -442,5 +482,6 @@ static void test_wanted_quorums(void **state)
 KM_TESTS(cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses),
 	 cmocka_unit_test(test_signer_refuses_the_old),
 	 cmocka_unit_test(test_presignatures_of_one_request), cmocka_unit_test(test_rate), cmocka_unit_test(test_canary_once),
-	 cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_ping_and_table), cmocka_unit_test(test_choice_by_speed),
+	 cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_whose_badsig),
+	 cmocka_unit_test(test_ping_and_table), cmocka_unit_test(test_choice_by_speed),
 	 cmocka_unit_test(test_choice_by_suspicion), cmocka_unit_test(test_wanted_quorums))

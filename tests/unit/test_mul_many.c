@@ -69,6 +69,11 @@ static void agree(const struct km_curve *c, const struct km_point *p, struct km_
 		/* the result is a point the others can go on with */
 		km_point_sub(c, &want, &got[i], &want);
 		assert_true(km_point_is_identity_var(c, &want));
+		/* also the identity itself: (0 : 0 : 0) would swallow whatever is added to it */
+		km_point_add(c, &want, &want, p);
+		km_point_add(c, &want, &want, &got[i]);
+		km_point_sub(c, &want, &want, &got[i]);
+		assert_true(km_point_equal_var(c, &want, p));
 	}
 }
 

@@ -362,6 +362,47 @@ static void test_threads(void **state)
 	assert_int_equal(km_secret_in_use(), 0);
 }
 
+/* Blocks small and large that one thread takes and another gives back, as the daemon's threads do. */
+static uint8_t *passed_on[64];
+
+static void *pass_on(void *arg)
+{
+	struct km_rng rng;
+	uint8_t seed[32] = { *(uint8_t *)arg };
+	uintptr_t bad = 0;
+
+	km_rng_init(&rng, seed, "test", NULL, 0);
+	for (unsigned i = 0; i < 8000 && !bad; i++) {
+		size_t n = 1 + (size_t)km_rng_below(&rng, i % 40 ? 2000 : 20000);
+		uint8_t *p = km_secret_alloc(n);
+
+		bad |= !p || !all_zero(p, n);
+		if (p)
+			memset(p, 0x77, n);
+		km_secret_free(__atomic_exchange_n(&passed_on[km_rng_below(&rng, 64)], p, __ATOMIC_ACQ_REL));
+	}
+	return (void *)bad;
+}
+
+static void test_passed_between_threads(void **state)
+{
+	pthread_t t[4];
+	uint8_t marks[4] = { 1, 2, 3, 4 };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, pass_on, &marks[i]), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		void *bad;
+
+		assert_int_equal(pthread_join(t[i], &bad), 0);
+		assert_null(bad);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		km_secret_free(passed_on[i]);
+	assert_int_equal(km_secret_in_use(), 0);
+}
+
 /* The linker sends every free() of this program through here (--wrap), so a block can be looked at as it is given back. */
 void __real_free(void *p);
 void __wrap_free(void *p);
@@ -449,4 +490,5 @@ KM_TESTS(cmocka_unit_test(test_wipe), cmocka_unit_test(test_equal), cmocka_unit_
 	 cmocka_unit_test(test_freed_blocks_are_used_again), cmocka_unit_test(test_random_use),
 	 cmocka_unit_test(test_wrong_frees_abort), cmocka_unit_test(test_guards), cmocka_unit_test(test_kernel_flags),
 	 cmocka_unit_test(test_wiped_on_fork), cmocka_unit_test(test_without_lock_budget), cmocka_unit_test(test_absurd_size),
-	 cmocka_unit_test(test_threads), cmocka_unit_test(test_buffers_are_wiped), cmocka_unit_test(test_gmp_is_guarded))
+	 cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_passed_between_threads), cmocka_unit_test(test_buffers_are_wiped), cmocka_unit_test(test_gmp_is_guarded))

@@ -99,6 +99,9 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
 		if (more[i] && k->held[i] + more[i] > quota)
 			return refuse(why, KM_REFUSE_QUOTA, "too many presignatures for one owner");
+	/* WHY: a run in which one private message is lost ends at its deadline, with the blame on whoever waited for it */
+	if (pr->participants & ~km_links_live(p))
+		return refuse(why, KM_REFUSE_BUSY, "it does not reach all participants, wait");
 	if (KM_RULE(km_rule_run_slots)) {
 		if (km_run_count(p, from, KM_PURPOSE_PRESIGN))
 			return refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");

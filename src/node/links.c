@@ -342,6 +342,9 @@ void km_links_on_health(struct km_peer *p, unsigned from, const uint8_t *d, size
 	/* our own stamp came back; a lie about the delay only makes the liar's own link look slower or faster */
 	if (h.echo_us && h.echo_us <= p->now.mono_us && h.delay_us <= p->now.mono_us - h.echo_us)
 		l->rtt_us = smooth(l->rtt_us, p->now.mono_us - h.echo_us - h.delay_us);
+	/* what we sent since the channel closed got there: it is up, even if nobody told us */
+	if (h.echo_us && h.echo_us <= p->now.mono_us && h.echo_us > l->broken_us)
+		l->broken_us = 0;
 	l->echo_us = h.sent_us;
 	l->echo_at_us = p->now.mono_us;
 	clock_of(p, from, h.time_ms);
@@ -423,8 +426,15 @@ static void silent(struct km_peer *p, unsigned id, const char *how)
 	km_run_lost(p, id);
 }
 
+void km_links_up(struct km_peer *p, unsigned to)
+{
+	p->link[to].broken_us = 0;
+	km_links_hello(p, to);
+}
+
 void km_links_down(struct km_peer *p, unsigned from)
 {
+	p->link[from].broken_us = p->now.mono_us ? p->now.mono_us : 1;
 	if (p->link[from].live)
 		silent(p, from, "has closed its channel");
 }
@@ -453,7 +463,7 @@ uint32_t km_links_live(const struct km_peer *p)
 	uint32_t live = km_set_bit(p->self);
 
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
-		if (p->link[i].live)
+		if (p->link[i].live && !p->link[i].broken_us)
 			live |= km_set_bit(i);
 	return live;
 }

@@ -386,7 +386,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 		break;
 	case KM_EVENT_UP:
 		if (ev->from.kind == KM_ADDR_PEER && known_peer(p, ev->from.id)) {
-			km_links_hello(p, ev->from.id);
+			km_links_up(p, ev->from.id);
 			km_run_resend(p, ev->from.id);
 			km_key_say_stored(p, ev->from.id);
 		}

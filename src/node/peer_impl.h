@@ -68,6 +68,9 @@ struct km_bucket { uint64_t micro, at_us; };
 
 struct km_link {
 	int live, have_incarnation, mismatch;
+	/* When our channel to it closed; 0 = it is up. It may be heard all the same: a peer that restarts reaches others before they
+	 * reach it, and what they send it meanwhile is lost. */
+	uint64_t broken_us;
 	uint64_t heard_us;
 	uint8_t incarnation[KM_NONCE_SIZE];
 	uint8_t old[KM_OLD_INCARNATIONS][KM_NONCE_SIZE];  /* never accepted again: late frames of before a restart */
@@ -360,6 +363,7 @@ void km_links_hello(struct km_peer *p, unsigned to);
 void km_links_on_hello(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_links_on_health(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_links_on_roster(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_links_up(struct km_peer *p, unsigned to);
 void km_links_down(struct km_peer *p, unsigned from);
 void km_links_tick(struct km_peer *p);
 void km_links_health_now(struct km_peer *p);
@@ -367,7 +371,7 @@ void km_links_health_now(struct km_peer *p);
 void km_links_claim(struct km_peer *p, unsigned from, uint32_t set);
 /* `from` dropped a run itself: who said so was right, now it is up to `from`. */
 void km_links_aborted(struct km_peer *p, unsigned from, uint32_t waited);
-uint32_t km_links_live(const struct km_peer *p);       /* self included */
+uint32_t km_links_live(const struct km_peer *p);       /* whom we hear and reach; self included */
 /* 1 if what this peer did may have a line in the log: a corrupt one must not fill our disk. */
 int km_links_may_log(struct km_peer *p, unsigned id);
 int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);

@@ -169,32 +169,31 @@ uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *
 	return km_blame_cost(p, set) ? all : set;
 }
 
-/* Rows for the emptiest pools first, until the batch is full or every pool has its target. Returns the number of rows. */
+/* Rows for the emptiest pools first, until the batch is full or every pool has its target. Pools with a suspected link among their
+ * peers come last. WHY at all: the others may be out of reach when they are needed, and a signature prefers them anyway.
+ * Returns the number of rows. */
 static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t participants, struct km_presign_row *rows)
 {
 	uint32_t wanted[KM_WANTED_MAX];
-	unsigned level[KM_WANTED_MAX];
-	unsigned n = km_refill_wanted(p, key->share->table.threshold, participants, wanted), count = 0, low = 0, clean = 0;
+	unsigned level[KM_WANTED_MAX], late[KM_WANTED_MAX];
+	unsigned n = km_refill_wanted(p, key->share->table.threshold, participants, wanted), count = 0, low = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		clean += km_blame_cost(p, wanted[i]) == 0;
 	for (unsigned i = 0; i < n; i++) {
 		const struct km_pool *pool = km_pool_get(key, wanted[i]);
 
 		level[i] = pool ? pool->ready + pool->waiting : UINT32_MAX;
-		if (clean && km_blame_cost(p, wanted[i]))
-			level[i] = UINT32_MAX; /* not while there are better ones */
+		late[i] = km_blame_cost(p, wanted[i]) ? p->s->pool_target : 0;
 		low |= level[i] < p->s->pool_low;
 	}
 	if (!low)
 		return 0;
 	while (count < p->s->batch) {
-		unsigned best = 0;
+		unsigned best = n;
 
-		for (unsigned i = 1; i < n; i++)
-			if (level[i] < level[best])
+		for (unsigned i = 0; i < n; i++)
+			if (level[i] < p->s->pool_target && (best == n || level[i] + late[i] < level[best] + late[best]))
 				best = i;
-		if (level[best] >= p->s->pool_target)
+		if (best == n)
 			break;
 		level[best]++;
 		rows[count++] = (struct km_presign_row){.owner = p->self, .quorum = wanted[best]};

@@ -53,4 +53,5 @@ check "its pools fill up again" full
 check "and handshakes go on" load 30
 check "the server was never restarted" kill -0 "$SERVER"
 check "no wrong answer ever" test "$(json fe frontend.bad_replies)" = 0
+check "no link is suspected" unsuspected
 nobody_is_blamed

@@ -4,7 +4,7 @@
 . "$top_srcdir/tests/sys/mesh_lib.sh"
 . "$top_srcdir/tests/sys/system_lib.sh"
 need_program openssl gnutls-serv
-plan 34
+plan 33
 system_start
 ID=$(key_id p1)
 

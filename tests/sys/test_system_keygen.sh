@@ -8,7 +8,7 @@ KEYS=
 for name in a b c d; do
 	KEYS="$KEYS { name = \"$name\"; threshold = 3; contexts = [ \"tls13-server\" ]; frontends = [ \"fe\" ]; },"
 done
-plan 33
+plan 32
 system_start "s/keys = (/keys = ($KEYS/"
 ID=$(key_id p1)
 

@@ -226,6 +226,12 @@ static void test_signer_refuses_the_old(void **state)
 	mesh.now.mono_us = held_by(2, 1, 2)->lot->made_us + (uint64_t)mesh.node[2].s.presig_age_s * 1000000u;
 	assert_int_equal(send_from(1), KM_STATUS_UNKNOWN_PRESIG);
 	assert_int_equal(got.n, 0);
+	/* nor does its owner take one for a request of its own */
+	unsigned status;
+	peer(1)->now.mono_us = mesh.now.mono_us - 60000000u;
+	assert_non_null(km_pool_choose(peer(1), peer(1)->keys, 0, &status));
+	peer(1)->now.mono_us = mesh.now.mono_us + 60000000u;
+	assert_null(km_pool_choose(peer(1), peer(1)->keys, 0, &status));
 	mesh_free(&mesh);
 }
 

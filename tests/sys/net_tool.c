@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LOWEST_PORT = 12000, PORTS = 20000 };
+
 static long now_ms(void)
 {
 	struct timespec ts;
@@ -28,20 +30,35 @@ static long now_ms(void)
 	return ts.tv_sec * 1000L + ts.tv_nsec / 1000000;
 }
 
+/* A free port below those that the kernel gives to outgoing connections: one of these could be taken before its server is there. */
+static int bind_somewhere(void)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	for (int i = 0; fd >= 0 && i < 1000; i++) {
+		int port = LOWEST_PORT + (int)(random() % PORTS);
+
+		sa.sin_port = htons((uint16_t)port);
+		if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+			return port;
+	}
+	return -1;
+}
+
 /* All are held until all are found, so that they differ. */
 static int print_ports(int n)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sa);
+	struct timespec ts;
 
+	clock_gettime(CLOCK_REALTIME, &ts);
+	srandom((unsigned)ts.tv_nsec ^ (unsigned)getpid() << 16);
 	for (int i = 0; i < n; i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		int port = bind_somewhere();
 
-		sa.sin_port = 0;
-		if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-		    getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
+		if (port < 0)
 			return 1;
-		printf("%s%d", i ? " " : "", ntohs(sa.sin_port));
+		printf("%s%d", i ? " " : "", port);
 	}
 	putchar('\n');
 	return 0;

@@ -246,4 +246,26 @@ static void test_nothing_left(void **state)
 	dkg_clear(&d);
 }
 
-KM_TESTS(cmocka_unit_test(test_honest), cmocka_unit_test(test_complaint), cmocka_unit_test(test_nothing_left))
+/* STORED is a promise to keep the share: it is signed, and not sent before the share is durable. */
+static void test_stored_waits(void **state)
+{
+	struct km_outs outs;
+	struct dkg d;
+
+	dkg_init(&d, 64, SET, T);
+	dkg_party(&d, 1)->crash_at_persist = 1;
+	dkg_run(&d, 0);
+	assert_non_null(dkg_party(&d, 1)->persisted);
+	assert_null(km_machine_find(d.m[1], KM_DKG_G6, 1));
+	km_outs_init(&outs);
+	assert_int_equal(km_machine_persisted(d.m[1], 2000, KM_DKG_TOKEN_STORED + 1, &outs), KM_OK);
+	assert_null(outs.head);
+	assert_int_equal(km_machine_persisted(d.m[1], 2000, KM_DKG_TOKEN_STORED, &outs), KM_OK);
+	assert_true(outs.head && outs.head->kind == KM_OUT_SEND);
+	assert_non_null(km_machine_find(d.m[1], KM_DKG_G6, 1));
+	km_outs_clear(&outs);
+	dkg_clear(&d);
+}
+
+KM_TESTS(cmocka_unit_test(test_honest), cmocka_unit_test(test_complaint), cmocka_unit_test(test_nothing_left),
+	 cmocka_unit_test(test_stored_waits))

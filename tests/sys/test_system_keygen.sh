@@ -13,6 +13,8 @@ system_start "s/keys = (/keys = ($KEYS/"
 ID=$(key_id p1)
 
 start_keygen() {
+	# before the shell in the background does, so that nobody reads there what was said of another key
+	: >"$T/keygen.out" >"$T/keygen.err"
 	on p1 keygen "$1" --threshold 3 >"$T/keygen.out" 2>"$T/keygen.err" &
 	KEYGEN=$!
 	keep $KEYGEN

@@ -503,8 +503,8 @@ static void monitor_pump(struct kmd_transport *t, struct channel *ch)
 	}
 }
 
-/* WHY: libzmq gives an endpoint up for ever when its handshake was refused; but the other side's operator may add our key, and then
- * nobody should have to restart this daemon. The daemon comes by at least once a second. */
+/* WHY: libzmq gives an endpoint up for ever when its handshake was refused; but the other side's operator may add our key, and
+ * then nobody should have to restart this daemon. The daemon comes by at least once a second. */
 static void connect_again(struct kmd_transport *t, struct channel *ch)
 {
 	const char *address = ch->role == ROLE_PEER_DEALER ? t->config->address[ch->peer] : t->config->frontend_address[ch->peer];

@@ -169,8 +169,8 @@ uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *
 	return km_blame_cost(p, set) ? all : set;
 }
 
-/* Rows for the emptiest pools first, until the batch is full or every pool has its target. Pools with a suspected link among their
- * peers come last. WHY at all: the others may be out of reach when they are needed, and a signature prefers them anyway.
+/* Rows for the emptiest pools first, until the batch is full or every pool has its target. Pools with a suspected link among
+ * their peers come last. WHY at all: the others may be out of reach when they are needed, and a signature prefers them anyway.
  * Returns the number of rows. */
 static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t participants, struct km_presign_row *rows)
 {

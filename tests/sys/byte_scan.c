@@ -2,8 +2,8 @@
  *
  *	byte_scan PATTERNS FILE...     PATTERNS: lines NAME HEX; exit 1 and a line for each hit, 0 when there is none
  *
- * Every secret is looked for as its bytes, the bytes reversed (as limbs lie in memory), hex of both, and base64 at each of its three
- * alignments; and by any 16 bytes of it at a multiple of 8, so that a part is found, too. */
+ * Every secret is looked for as its bytes, the bytes reversed (as limbs lie in memory), hex of both, and base64 at each of its
+ * three alignments; and by any 16 bytes of it at a multiple of 8, so that a part is found, too. */
 #include "config.h"
 #include <stdint.h>
 #include <stdio.h>

@@ -30,7 +30,7 @@ static long now_ms(void)
 	return ts.tv_sec * 1000L + ts.tv_nsec / 1000000;
 }
 
-/* A free port below those that the kernel gives to outgoing connections: one of these could be taken before its server is there. */
+/* A free port below those that the kernel gives to outgoing connections: one of these may be gone before its server is there. */
 static int bind_somewhere(void)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -1,7 +1,7 @@
 /* poke.c: local requests that are none, and guests who never leave.
  *
  *	poke local PATH              broken and unknown frames at a unix socket; prints what became of each connection
- *	poke idle ADDRESS|PATH N     N connections that begin nothing or a greeting and stay until the process ends; prints "there"
+ *	poke idle ADDRESS|PATH N     N connections that begin nothing or a greeting and stay until it ends; prints "there"
  *
  * Garbage is of a fixed generator: every run sends the same. */
 #include "config.h"

@@ -51,7 +51,7 @@ done
 
 all_secrets() {
 	for km_node in p1 p2; do
-		"$top_builddir/tests/sys/test_secrets" "$M/$km_node" || return 1
+		"$top_builddir/tests/sys/show_secrets" "$M/$km_node" || return 1
 	done >"$T/secrets"
 }
 check "the secrets of two peers are read with their keys" all_secrets

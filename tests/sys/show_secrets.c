@@ -1,6 +1,6 @@
-/* test_secrets.c: what a state directory hides, for tests that look for it elsewhere. Prints secrets: never for real keys.
+/* show_secrets.c: what a state directory hides, for tests that look for it elsewhere. Prints secrets: never for real keys.
  *
- *	test_secrets DIR        DIR as made by keymesh init; its daemon must be stopped
+ *	show_secrets DIR        DIR as made by keymesh init; its daemon must be stopped
  *
  * Prints a line NAME HEX for each: share (one for every key), sealing-key, ed25519, x25519. */
 #include "config.h"
@@ -17,7 +17,7 @@
 
 static void die(const struct kmd_fail *f)
 {
-	fprintf(stderr, "test_secrets: %s\n", f->text);
+	fprintf(stderr, "show_secrets: %s\n", f->text);
 	exit(1);
 }
 

@@ -282,6 +282,34 @@ static void test_split(void **state)
 	}
 }
 
+/* A body that is not the signed one was put there by whose channel it came over: never a reason against its author. */
+static void test_changed_body(void **state)
+{
+	const struct km_shape shape = { .head = 1 };
+	struct km_identity id;
+	struct km_buf b;
+	unsigned n;
+
+	net_identity(1, 2, &id);
+	for (uint8_t from = 2; from <= 3; from++) {
+		km_buf_init(&b);
+		assert_int_equal(km_msg_build(&b, KM_PROTO_MAJORITY, 1, 2, 0, sid, &shape, (const uint8_t *)"x", &id), KM_OK);
+		b.data[b.len - 1] ^= 1;
+		assert_int_equal(km_machine_message(m, 1001, from, from == 3, b.data, b.len, &outs), KM_E_ENCODING);
+		assert_int_equal(outputs(KM_OUT_DISPUTE, &n), from);
+		assert_int_equal(n, 1);
+		/* the same for a signature that is none */
+		b.data[b.len - 1] ^= 1;
+		b.data[KM_MSG_CONTENT] ^= 1;
+		assert_int_equal(km_machine_message(m, 1001, from, from == 3, b.data, b.len, &outs), KM_E_AUTH);
+		assert_int_equal(outputs(KM_OUT_DISPUTE, &n), from);
+		assert_int_equal(n, 1);
+		assert_null(m->bcast[1][2].raw);
+		km_buf_clear(&b);
+	}
+	km_machine_free(m);
+}
+
 /* ---- ends */
 
 static void test_equivocation_wipes(void **state)
@@ -371,5 +399,6 @@ static void test_deadline(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 KM_TESTS(CASE(test_plain), CASE(test_not_heard), CASE(test_past_round), CASE(test_round_ahead), CASE(test_split),
+	 CASE(test_changed_body),
 	 CASE(test_equivocation_wipes), CASE(test_equivocation_under_a_job), CASE(test_freed_under_a_job),
 	 CASE(test_no_deadline_under_a_job), CASE(test_deadline))

@@ -47,7 +47,12 @@
 	X(km_rule_dkg_commit, "B12", "contributions are committed to before any is opened")                \
 	X(km_rule_dkg_key_proof, "B12", "proof of knowledge of a dealer's constant term")                  \
 	X(km_rule_distinct_ids, "B13", "one identity, one id")                                             \
-	X(km_rule_proof_context, "B14", "proofs are bound to sid, role and author")
+	X(km_rule_proof_context, "B14", "proofs are bound to sid, role and author")                        \
+	X(km_rule_ot_fresh, "B1", "base OTs are fresh in every run")                                       \
+	X(km_rule_ot_uniform, "B2", "one of the two points of a base OT is hashed to")                     \
+	X(km_rule_ot_identity, "B2", "no base OT key from the identity")                                   \
+	X(km_rule_ot_check, "B3", "the columns of the OT extension name one choice vector")                \
+	X(km_rule_ole_theta, "B4", "theta covers the whole payload")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,

@@ -252,6 +252,19 @@ static void encode_affine(const struct km_curve *c, uint8_t *out, const mp_limb_
 	km_limbs_to_bytes(out + 1, c->size, t);
 }
 
+void km_point_encode_secret(const struct km_curve *c, uint8_t *out, const struct km_point *a)
+{
+	mp_limb_t x[KM_LIMBS_MAX], y[KM_LIMBS_MAX], zi[KM_LIMBS_MAX];
+
+	km_mod_inv(&c->p, zi, a->z);
+	km_mod_mul(&c->p, x, a->x, zi);
+	km_mod_mul(&c->p, y, a->y, zi);
+	encode_affine(c, out, x, y);
+	km_wipe(x, sizeof(x));
+	km_wipe(y, sizeof(y));
+	km_wipe(zi, sizeof(zi));
+}
+
 int km_point_encode_var(const struct km_curve *c, uint8_t *out, const struct km_point *a)
 {
 	mp_limb_t x[KM_LIMBS_MAX], y[KM_LIMBS_MAX];

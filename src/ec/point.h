@@ -21,6 +21,8 @@ void km_point_mul(const struct km_curve *c, struct km_point *r, const struct km_
 /* Public scalar, variable time. */
 void km_point_mul_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p);
 void km_point_declassify(struct km_point *p);
+/* Compressed SEC1 of a secret point, straight-line; the identity gives x = 0. out is as secret as a. */
+void km_point_encode_secret(const struct km_curve *c, uint8_t *out, const struct km_point *a);
 
 /* Public points only from here on. */
 int km_point_is_identity_var(const struct km_curve *c, const struct km_point *a);

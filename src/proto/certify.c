@@ -54,8 +54,8 @@ static int check_c0(struct km_presign *s, unsigned peer)
 		return KM_E_NOMEM;
 	for (unsigned l = 0; l < s->batch; l++)
 		if (km_set_has(s->index[l].quorum, peer))
-			memcpy(all + s->own_pos[peer][l] * s->ps, km_majority_r_enc(s, peer, l), s->ps);
-	km_certify_commit(s, peer, km_majority_blind(s, peer), all, c0);
+			memcpy(all + s->own_pos[peer][l] * s->ps, s->engine->r_enc(s, peer, l), s->ps);
+	km_certify_commit(s, peer, s->engine->blind(s, peer), all, c0);
 	free(all);
 	if (memcmp(c0, km_presign_body(s, KM_PRESIGN_M2, peer) + KM_HASH_SIZE, KM_HASH_SIZE) != 0)
 		km_presign_blame(s, peer, KM_EV_OPENING, KM_PRESIGN_M3);
@@ -69,7 +69,7 @@ static int sum_r(struct km_presign *s, unsigned o)
 
 	km_point_identity(s->curve, &s->r[o]);
 	for (unsigned j = km_set_next(s->index[l].quorum, 0); j; j = km_set_next(s->index[l].quorum, j)) {
-		if (km_point_decode_var(s->curve, &ri, km_majority_r_enc(s, j, l)))
+		if (km_point_decode_var(s->curve, &ri, s->engine->r_enc(s, j, l)))
 			km_presign_blame(s, j, KM_EV_ENCODING, KM_PRESIGN_M3);
 		else
 			km_point_add(s->curve, &s->r[o], &s->r[o], &ri);

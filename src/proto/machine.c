@@ -45,6 +45,12 @@ static void stored_clear(struct km_stored *s, int secret)
 	memset(s, 0, sizeof(*s));
 }
 
+/* Whether the private messages of a round live in the secret arena. */
+static int private_secret(const struct km_machine *m, unsigned round)
+{
+	return !(m->ops->flags[round] & KM_ROUND_HEAP);
+}
+
 void km_machine_free(struct km_machine *m)
 {
 	if (!m)
@@ -58,7 +64,7 @@ void km_machine_free(struct km_machine *m)
 	for (unsigned r = 0; r <= KM_MAX_ROUNDS; r++) {
 		for (unsigned i = 0; i <= KM_MAX_PEERS; i++) {
 			stored_clear(&m->bcast[r][i], 0);
-			stored_clear(&m->priv[r][i], 1);
+			stored_clear(&m->priv[r][i], private_secret(m, r));
 		}
 	}
 	km_rng_clear(&m->rng);
@@ -68,7 +74,25 @@ void km_machine_free(struct km_machine *m)
 void km_machine_wipe_private(struct km_machine *m, unsigned round)
 {
 	for (unsigned i = 0; i <= KM_MAX_PEERS; i++)
-		stored_clear(&m->priv[round][i], 1);
+		stored_clear(&m->priv[round][i], private_secret(m, round));
+}
+
+void km_machine_trim_private(struct km_machine *m, unsigned round, unsigned peer)
+{
+	struct km_stored *s = &m->priv[round][peer];
+	uint8_t *head = malloc(KM_MSG_HEAD);
+
+	KM_ASSERT(!private_secret(m, round));
+	/* without memory for less it stays as it is */
+	if (!head || !s->raw) {
+		free(head);
+		return;
+	}
+	memcpy(head, s->raw, KM_MSG_HEAD);
+	free(s->raw);
+	s->raw = head;
+	s->msg.raw = head;
+	s->msg.body = NULL;
 }
 
 void km_machine_wipe_seed(struct km_machine *m)
@@ -256,7 +280,7 @@ int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int 
 		err = km_outs_add(outs, KM_OUT_DISPUTE, from, KM_E_ENCODING, msg.digest, KM_HASH_SIZE);
 		return err ? err : KM_E_ENCODING;
 	}
-	err = store(slot, raw, len, msg.recipient != 0);
+	err = store(slot, raw, len, msg.recipient && private_secret(m, msg.round));
 	return err ? err : advance(m, now_ms, outs);
 }
 
@@ -310,12 +334,31 @@ int km_machine_tick(struct km_machine *m, uint64_t now_ms, struct km_outs *outs)
 
 /* ---- for the protocols */
 
+static int note_sent(struct km_machine *m, unsigned round, unsigned recipient, const uint8_t *raw, size_t len)
+{
+	struct km_msg msg;
+	int err = km_msg_parse(&msg, raw, len);
+
+	if (!err)
+		memcpy(m->sent[round][recipient], msg.digest, KM_HASH_SIZE);
+	return err;
+}
+
 int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, const uint8_t *body, struct km_outs *outs)
 {
 	struct km_buf b;
 	int err;
 
 	km_buf_init(&b);
+	if (recipient && !private_secret(m, round)) {
+		err = km_msg_build(&b, m->ops->proto, (uint8_t)round, m->self, (uint8_t)recipient, m->sid, shape, body, &m->id);
+		if (!err)
+			err = note_sent(m, round, recipient, b.data, b.len);
+		if (!err)
+			err = km_outs_add(outs, KM_OUT_SEND, (uint8_t)recipient, 0, b.data, b.len);
+		km_buf_clear(&b);
+		return err;
+	}
 	if (recipient) {
 		/* a private message holds shares: it is built and kept in the arena */
 		size_t size = KM_MSG_HEAD + (size_t)km_shape_size(shape);
@@ -324,6 +367,8 @@ int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, co
 			return KM_E_NOMEM;
 		km_buf_init_fixed(&b, mem, size);
 		err = km_msg_build(&b, m->ops->proto, (uint8_t)round, m->self, (uint8_t)recipient, m->sid, shape, body, &m->id);
+		if (!err)
+			err = note_sent(m, round, recipient, b.data, b.len);
 		if (!err)
 			err = km_outs_add_secret(outs, KM_OUT_SEND, (uint8_t)recipient, 0, b.data, b.len);
 		km_secret_free(mem);
@@ -376,7 +421,7 @@ int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kin
 	km_put_u8(&b, (uint8_t)kind);
 	km_put_u32(&b, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
-		km_put_lbytes(&b, msgs[i]->raw, KM_MSG_HEAD + (size_t)msgs[i]->body_len);
+		km_put_lbytes(&b, msgs[i]->raw, KM_MSG_HEAD + (msgs[i]->body ? (size_t)msgs[i]->body_len : 0));
 	int err = b.err;
 	if (!err)
 		err = km_outs_add(outs, KM_OUT_CONVICT, (uint8_t)peer, (int)kind, b.data, b.len);

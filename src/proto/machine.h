@@ -84,6 +84,7 @@ enum km_round_flags {
 	KM_ROUND_PRIVATE = 2,   /* every participant sends one message to each other */
 	KM_ROUND_PREV = 4,      /* the broadcast's head begins with prev = H("round", sid, digests of earlier broadcasts) */
 	KM_ROUND_OKPREV = 8,    /* ... with H("oklist", own digest list): the protocol checks it itself */
+	KM_ROUND_HEAP = 16,     /* the private messages hold nothing secret (and may be large): kept on the heap */
 };
 
 struct km_machine_ops {
@@ -135,6 +136,7 @@ struct km_machine {
 	int dying;                                   /* freed when the job comes back */
 	struct km_stored bcast[KM_MAX_ROUNDS + 1][KM_MAX_PEERS + 1]; /* [round][sender] */
 	struct km_stored priv[KM_MAX_ROUNDS + 1][KM_MAX_PEERS + 1];  /* received private, [round][sender] */
+	uint8_t sent[KM_MAX_ROUNDS + 1][KM_MAX_PEERS + 1][KM_HASH_SIZE]; /* digests of own private messages, [round][recipient] */
 	uint8_t prev[KM_MAX_ROUNDS + 2][KM_HASH_SIZE];  /* own view before round r, filled when r-1 completes */
 	struct km_job job;
 	void *state;                                 /* the protocol's own */
@@ -182,6 +184,8 @@ int km_machine_persist(struct km_machine *m, int token, const void *data, size_t
 /* Wiping on the way: the private messages received in `round`, and the run's randomness (after it no proof can be made). */
 void km_machine_wipe_private(struct km_machine *m, unsigned round);
 void km_machine_wipe_seed(struct km_machine *m);
+/* Frees the body of a peer's private message of a KM_ROUND_HEAP round; its signed header stays. */
+void km_machine_trim_private(struct km_machine *m, unsigned round, unsigned peer);
 /* Evidence made of whole envelopes: E1, E2, E7 ... Appends KM_OUT_CONVICT with kind | count | (u32 len | envelope)*. */
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
 /* Ends the run without result and wipes it; while a job is out, when that comes back. */

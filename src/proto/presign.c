@@ -10,29 +10,19 @@
 
 /* ---- shapes */
 
-int km_presign_shape(const struct km_presign *s, unsigned round, unsigned sender, unsigned recipient, struct km_shape *shape)
+int km_presign_shape(const struct km_presign *s, unsigned wire, unsigned sender, unsigned recipient, struct km_shape *shape)
 {
 	uint32_t ss = (uint32_t)s->ss, ps = (uint32_t)s->ps, own = s->own_n[sender];
 
-	switch (round) {
-	case KM_PRESIGN_M1:
-		if (recipient)
-			*shape = (struct km_shape){ KM_SEED_SIZE, KM_KINDS * ss, s->groups };
-		else
-			*shape = (struct km_shape){ (s->n - 1) * KM_HASH_SIZE, 0, 0 };
-		return KM_OK;
-	case KM_PRESIGN_M2:
-		*shape = (struct km_shape){ 2 * KM_HASH_SIZE, 0, 0 };
-		return KM_OK;
-	case KM_PRESIGN_M3:
-		*shape = (struct km_shape){ 2 * KM_HASH_SIZE + KM_KINDS * ss, 2 * ss + ps, s->batch };
-		return KM_OK;
+	if (wire <= km_presign_wire(s, KM_PRESIGN_M3))
+		return s->engine->shape(s, wire, sender, recipient, shape);
+	switch (wire - s->engine->shift) {
 	case KM_PRESIGN_C3:
 		/* who is in no quorum proves nothing */
 		*shape = (struct km_shape){ KM_HASH_SIZE + (own ? ps + ss : 0), 4 * ps + ss, own };
 		return KM_OK;
 	case KM_PRESIGN_OK:
-		*shape = (struct km_shape){ KM_PRESIGN_C3 * s->n * KM_HASH_SIZE, 0, 0 };
+		*shape = (struct km_shape){ s->engine->lists * s->n * KM_HASH_SIZE, 0, 0 };
 		return KM_OK;
 	case KM_PRESIGN_PASS:
 		*shape = (struct km_shape){ KM_HASH_SIZE, 0, 0 };
@@ -53,7 +43,7 @@ static int shape_op(const struct km_machine *m, unsigned round, unsigned sender,
 int km_presign_room(struct km_presign *s, unsigned round)
 {
 	struct km_shape shape;
-	int err = km_presign_shape(s, round, s->m->self, 0, &shape);
+	int err = km_presign_shape(s, km_presign_wire(s, round), s->m->self, 0, &shape);
 
 	if (err)
 		return err;
@@ -64,26 +54,31 @@ int km_presign_room(struct km_presign *s, unsigned round)
 
 const uint8_t *km_presign_prev(const struct km_presign *s, unsigned round)
 {
-	return km_machine_prev(s->m, round);
+	return km_machine_prev(s->m, km_presign_wire(s, round));
 }
 
-void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round)
+void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned wire)
 {
 	if (!s->guilty[peer]) {
 		s->guilty[peer] = (uint8_t)kind;
-		s->guilty_round[peer] = (uint8_t)round;
+		s->guilty_round[peer] = (uint8_t)wire;
 	}
 	if (!s->fail)
 		s->fail = KM_E_VERIFY;
 }
 
-static int send_body(struct km_presign *s, unsigned round, struct km_outs *outs)
+void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round)
+{
+	km_presign_blame_wire(s, peer, kind, km_presign_wire(s, round));
+}
+
+int km_presign_send(struct km_presign *s, unsigned round, struct km_outs *outs)
 {
 	struct km_shape shape;
-	int err = km_presign_shape(s, round, s->m->self, 0, &shape);
+	int err = km_presign_shape(s, km_presign_wire(s, round), s->m->self, 0, &shape);
 
 	if (!err)
-		err = km_machine_send(s->m, round, 0, &shape, s->body, outs);
+		err = km_machine_send(s->m, km_presign_wire(s, round), 0, &shape, s->body, outs);
 	free(s->body);
 	s->body = NULL;
 	return err;
@@ -94,9 +89,9 @@ static int send_body(struct km_presign *s, unsigned round, struct km_outs *outs)
 static void wipe_early(struct km_presign *s)
 {
 	km_wipe(s->arena, s->early_len);
-	km_secret_free(s->deal);
-	s->deal = NULL;
-	km_machine_wipe_private(s->m, KM_PRESIGN_M1);
+	s->engine->wipe(s);
+	for (unsigned round = 1; round <= s->engine->last_private; round++)
+		km_machine_wipe_private(s->m, round);
 	km_machine_wipe_seed(s->m);
 }
 
@@ -126,23 +121,24 @@ static int convict(struct km_presign *s, struct km_outs *outs)
 	for (unsigned j = 1; j <= KM_MAX_PEERS && !err; j++) {
 		const struct km_msg *msgs[1 + 3 * KM_MAX_PEERS];
 		enum km_evidence_kind kind = s->guilty[j];
-		unsigned round = s->guilty_round[j];
+		unsigned round = s->guilty_round[j];   /* on the wire */
 		size_t n = 0;
 
 		if (!kind)
 			continue;
-		msgs[n++] = round == KM_PRESIGN_M1 ? &m->priv[round][j].msg : &m->bcast[round][j].msg;
+		msgs[n++] = round <= s->engine->last_private ? &m->priv[round][j].msg : &m->bcast[round][j].msg;
 		if (kind == KM_EV_LIST_ROOT)
 			msgs[n++] = &m->bcast[KM_PRESIGN_M1][j].msg;
 		else if (kind == KM_EV_OPENING)
-			msgs[n++] = &m->bcast[KM_PRESIGN_M2][j].msg;
+			msgs[n++] = &m->bcast[km_presign_wire(s, KM_PRESIGN_M2)][j].msg;
 		else if (kind == KM_EV_EPSILON)
-			msgs[n++] = &m->bcast[KM_PRESIGN_C3][j].msg;
+			msgs[n++] = &m->bcast[km_presign_wire(s, KM_PRESIGN_C3)][j].msg;
 		else if (kind == KM_EV_C3_PROOF)
 			/* WHY all rounds: a judge sees (R, w) in M3, and by the author's prev that these M3 are the author's */
-			for (unsigned r = KM_PRESIGN_M1; r <= KM_PRESIGN_M3; r++)
+			for (unsigned r = 1; r <= km_presign_wire(s, KM_PRESIGN_M3); r++)
 				for (unsigned p = km_set_next(m->participants, 0); p; p = km_set_next(m->participants, p))
-					msgs[n++] = &m->bcast[r][p].msg;
+					if (m->ops->flags[r] & KM_ROUND_BROADCAST)
+						msgs[n++] = &m->bcast[r][p].msg;
 		err = km_machine_convict(m, j, kind, msgs, n, outs);
 		s->guilty[j] = 0;
 	}
@@ -159,10 +155,13 @@ static int send_ok(struct km_presign *s, struct km_outs *outs)
 
 	if (err)
 		return err;
-	for (unsigned r = KM_PRESIGN_M1; r <= KM_PRESIGN_C3; r++)
+	for (unsigned r = 1; r <= km_presign_wire(s, KM_PRESIGN_C3); r++) {
+		if (!(m->ops->flags[r] & KM_ROUND_BROADCAST))
+			continue;
 		for (unsigned j = km_set_next(m->participants, 0); j; j = km_set_next(m->participants, j), out += KM_HASH_SIZE)
 			memcpy(out, m->bcast[r][j].msg.digest, KM_HASH_SIZE);
-	return send_body(s, KM_PRESIGN_OK, outs);
+	}
+	return km_presign_send(s, KM_PRESIGN_OK, outs);
 }
 
 /* Participants of `in` whose body of round begins with other bytes than ours. */
@@ -194,13 +193,13 @@ static int send_c4(struct km_presign *s, struct km_outs *outs)
 	memcpy(s->body, s->oklist_hash, KM_HASH_SIZE);
 	for (unsigned o = 0; o < s->own; o++)
 		km_scalar_encode(s->curve, s->body + KM_HASH_SIZE + o * s->ss, &s->epsilon[o]);
-	return send_body(s, KM_PRESIGN_C4, outs);
+	return km_presign_send(s, KM_PRESIGN_C4, outs);
 }
 
 static int send_pass(struct km_presign *s, struct km_outs *outs)
 {
 	const uint8_t *list = km_presign_body(s, KM_PRESIGN_OK, s->m->self);
-	size_t len = (size_t)KM_PRESIGN_C3 * s->n * KM_HASH_SIZE;
+	size_t len = (size_t)s->engine->lists * s->n * KM_HASH_SIZE;
 	struct km_hash h;
 	int err;
 
@@ -217,7 +216,7 @@ static int send_pass(struct km_presign *s, struct km_outs *outs)
 	if (err)
 		return err;
 	memcpy(s->body, s->oklist_hash, KM_HASH_SIZE);
-	err = send_body(s, KM_PRESIGN_PASS, outs);
+	err = km_presign_send(s, KM_PRESIGN_PASS, outs);
 	return err || KM_RULE(km_rule_barrier) ? err : send_c4(s, outs);
 }
 
@@ -225,7 +224,7 @@ static int send_pass(struct km_presign *s, struct km_outs *outs)
 
 static int run_points(struct km_presign *s)
 {
-	int err = km_majority_check(s);
+	int err = s->engine->check(s);
 
 	if (!err && !s->fail)
 		err = km_certify_open(s);
@@ -246,15 +245,6 @@ static void run_job(struct km_job *job)
 	struct km_presign *s = job->state;
 
 	switch (job->what) {
-	case KM_JOB_DEAL:
-		job->err = km_majority_deal(s);
-		break;
-	case KM_JOB_EXTRACT:
-		job->err = km_majority_extract(s);
-		break;
-	case KM_JOB_OPEN:
-		job->err = km_majority_open(s);
-		break;
 	case KM_JOB_POINTS:
 		job->err = run_points(s);
 		break;
@@ -264,28 +254,21 @@ static void run_job(struct km_job *job)
 	case KM_JOB_BIND:
 		job->err = run_bind(s);
 		break;
+	default:
+		job->err = s->engine->run(s, job->what);
 	}
+}
+
+int km_presign_job(struct km_presign *s, unsigned what, struct km_outs *outs)
+{
+	return km_machine_job(s->m, what, run_job, outs);
 }
 
 static int start_op(struct km_machine *m, struct km_outs *outs)
 {
-	return km_machine_job(m, KM_JOB_DEAL, run_job, outs);
-}
+	struct km_presign *s = m->state;
 
-static int send_deal(struct km_presign *s, struct km_outs *outs)
-{
-	struct km_machine *m = s->m;
-	struct km_shape shape;
-	int err = KM_OK;
-
-	for (unsigned j = km_set_next(m->participants, 0), at = 0; j && !err; j = km_set_next(m->participants, j), at++) {
-		if (j == m->self)
-			continue;
-		err = km_presign_shape(s, KM_PRESIGN_M1, m->self, j, &shape);
-		if (!err)
-			err = km_machine_send(m, KM_PRESIGN_M1, j, &shape, s->deal + at * km_shape_size(&shape), outs);
-	}
-	return err ? err : send_body(s, KM_PRESIGN_M1, outs);
+	return s->engine->start(s, outs);
 }
 
 static int worked_op(struct km_machine *m, struct km_job *job, struct km_outs *outs)
@@ -301,18 +284,14 @@ static int worked_op(struct km_machine *m, struct km_job *job, struct km_outs *o
 	if (s->fail && job->what != KM_JOB_BIND)
 		return km_machine_drop(s->m, s->fail, 0, outs);
 	switch (job->what) {
-	case KM_JOB_DEAL:
-		return send_deal(s, outs);
-	case KM_JOB_EXTRACT:
-		return send_body(s, KM_PRESIGN_M2, outs);
-	case KM_JOB_OPEN:
-		return send_body(s, KM_PRESIGN_M3, outs);
 	case KM_JOB_POINTS:
-		return send_body(s, KM_PRESIGN_C3, outs);
+		return km_presign_send(s, KM_PRESIGN_C3, outs);
 	case KM_JOB_CERTIFY:
 		return send_ok(s, outs);
+	case KM_JOB_BIND:
+		return km_machine_done(m, outs);   /* with the tuples that are whole */
 	}
-	return km_machine_done(m, outs);   /* KM_JOB_BIND: with the tuples that are whole */
+	return s->engine->worked(s, job->what, outs);
 }
 
 static int bind_job(struct km_presign *s, uint32_t have, struct km_outs *outs)
@@ -327,11 +306,9 @@ static int round_done_op(struct km_machine *m, unsigned round, struct km_outs *o
 {
 	struct km_presign *s = m->state;
 
-	switch (round) {
-	case KM_PRESIGN_M1:
-		return km_machine_job(m, KM_JOB_EXTRACT, run_job, outs);
-	case KM_PRESIGN_M2:
-		return km_machine_job(m, KM_JOB_OPEN, run_job, outs);
+	if (round < km_presign_wire(s, KM_PRESIGN_M3))
+		return s->engine->round_done(s, round, outs);
+	switch (round - s->engine->shift) {
 	case KM_PRESIGN_M3:
 		return km_machine_job(m, KM_JOB_POINTS, run_job, outs);
 	case KM_PRESIGN_C3:
@@ -348,7 +325,7 @@ static int timeout_op(struct km_machine *m, unsigned round, uint32_t have, struc
 {
 	struct km_presign *s = m->state;
 
-	if (round == KM_PRESIGN_C4)
+	if (round == km_presign_wire(s, KM_PRESIGN_C4))
 		return bind_job(s, have, outs);
 	return km_machine_drop(s->m, KM_E_DEADLINE, m->participants & ~have, outs);
 }
@@ -366,8 +343,9 @@ static void presign_free(struct km_presign *s)
 		return;
 	for (unsigned o = 0; s->done && o < s->own; o++)
 		km_presig_free(s->done[o]);
+	if (s->engine)
+		s->engine->wipe(s);
 	km_secret_free(s->arena);
-	km_secret_free(s->deal);
 	free(s->index);
 	free(s->lambda);
 	free(s->own_pos);
@@ -393,7 +371,7 @@ static void destroy_op(struct km_machine *m)
 	m->state = NULL;
 }
 
-static const struct km_machine_ops presign_ops = {
+static const struct km_machine_ops majority_ops = {
 	.name = "presign",
 	.proto = KM_PROTO_MAJORITY,
 	.rounds = KM_PRESIGN_C4,
@@ -412,6 +390,24 @@ static const struct km_machine_ops presign_ops = {
 	.destroy = destroy_op,
 };
 
+static const struct km_machine_ops any_ops = {
+	.name = "presign-any",
+	.proto = KM_PROTO_ANY,
+	.rounds = KM_PRESIGN_C4 + 1,
+	.flags = { 0, KM_ROUND_PRIVATE | KM_ROUND_HEAP, KM_ROUND_PRIVATE | KM_ROUND_HEAP,
+		   KM_ROUND_PRIVATE | KM_ROUND_HEAP | KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV,
+		   KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST, KM_ROUND_BROADCAST | KM_ROUND_OKPREV,
+		   KM_ROUND_BROADCAST | KM_ROUND_OKPREV },
+	.deadline_ms = { 0, 5000, 20000, 60000, 10000, 10000, 10000, 30000, 30000 },
+	.shape = shape_op,
+	.start = start_op,
+	.round_done = round_done_op,
+	.worked = worked_op,
+	.timeout = timeout_op,
+	.split = split_op,
+	.destroy = destroy_op,
+};
+
 /* WHY: with another share than the table says, our own epsilon would convict us. */
 static int share_ok(const struct km_presign_params *p)
 {
@@ -422,19 +418,36 @@ static int share_ok(const struct km_presign_params *p)
 	return km_point_equal_var(p->table->curve, &x, &p->table->xi[p->machine.self]);
 }
 
+static int participants_ok(const struct km_presign_params *p)
+{
+	unsigned n = km_set_size(p->machine.participants), t = p->table->threshold;
+
+	if (p->engine == KM_PRESIGN_ANY)
+		return n == t && p->batch <= km_presign_any_batch_max(p->machine.curve, t);
+	return p->engine <= KM_PRESIGN_MAJORITY && n >= 2 * t - 1;
+}
+
 static int params_ok(const struct km_presign_params *p)
 {
 	const struct km_machine_params *mp = &p->machine;
-	unsigned n = km_set_size(mp->participants);
 
-	if (p->table->threshold < KM_MIN_THRESHOLD || n < 2 * p->table->threshold - 1 || (mp->participants & ~p->table->members) ||
-	    !km_set_has(mp->participants, mp->self) || p->table->curve != mp->curve || p->batch < 1 || p->batch > KM_MAX_BATCH)
+	if (p->table->threshold < KM_MIN_THRESHOLD || p->table->curve != mp->curve || !participants_ok(p) ||
+	    (mp->participants & ~p->table->members) || !km_set_has(mp->participants, mp->self) || p->batch < 1 || p->batch > KM_MAX_BATCH)
 		return 0;
 	for (unsigned l = 0; l < p->batch; l++)
 		if (km_set_size(p->rows[l].quorum) != p->table->threshold || (p->rows[l].quorum & ~mp->participants) ||
 		    !km_set_has(p->rows[l].quorum, p->rows[l].owner))
 			return 0;
 	return share_ok(p);
+}
+
+unsigned km_presign_any_batch_max(const struct km_curve *c, unsigned threshold)
+{
+	unsigned b = KM_MAX_BATCH;
+
+	while (b && (km_any_received(c, threshold, b) > KM_PRESIGN_ANY_RECEIVED || km_any_largest(c, b) > KM_MAX_ENVELOPE - KM_MSG_HEAD))
+		b--;
+	return b;
 }
 
 /* Who is in which index, at which place, with which Lagrange coefficient: each distinct quorum is computed once. */
@@ -495,7 +508,8 @@ static int make_vandermonde(struct km_presign *s, uint32_t participants)
 
 static int make_arena(struct km_presign *s)
 {
-	size_t sharings = (size_t)KM_KINDS * (s->batch + 1);
+	/* engine any shares nothing among more than the quorum */
+	size_t sharings = s->engine == &km_engine_any ? 0 : (size_t)KM_KINDS * (s->batch + 1);
 	struct km_secret *at;
 
 	s->early_len = sizeof(*s->early) + (sharings + s->own) * sizeof(*at);
@@ -505,7 +519,7 @@ static int make_arena(struct km_presign *s)
 	_Static_assert(sizeof(struct km_presign_early) % sizeof(mp_limb_t) == 0, "scalars follow it");
 	s->early = (struct km_presign_early *)s->arena;
 	at = (struct km_secret *)(s->early + 1);
-	for (unsigned kind = 0; kind < KM_KINDS; kind++, at += s->batch + 1)
+	for (unsigned kind = 0; sharings && kind < KM_KINDS; kind++, at += s->batch + 1)
 		s->sh[kind] = at;
 	s->k = at;
 	s->a = s->k + s->own;
@@ -559,6 +573,7 @@ int km_presign_new(struct km_machine **out, const struct km_presign_params *p)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return KM_E_NOMEM;
+	s->engine = p->engine == KM_PRESIGN_ANY ? &km_engine_any : &km_engine_majority;
 	s->curve = mp.curve;
 	s->ss = km_curve_scalar_size(mp.curve);
 	s->ps = km_curve_point_size(mp.curve);
@@ -570,13 +585,15 @@ int km_presign_new(struct km_machine **out, const struct km_presign_params *p)
 	memcpy(s->table_hash, p->table->hash, KM_HASH_SIZE);
 	memcpy(s->xi, p->table->xi, sizeof(s->xi));
 	err = make_index(s, p);
-	if (!err)
+	if (!err && s->engine == &km_engine_majority)
 		err = make_vandermonde(s, mp.participants);
 	if (!err)
 		err = make_arena(s);
 	if (!err)
 		err = make_public(s);
-	mp.ops = &presign_ops;
+	mp.ops = s->engine == &km_engine_any ? &any_ops : &majority_ops;
+	if (!err && s->engine == &km_engine_any)
+		err = km_any_new(s);
 	if (!err)
 		err = km_machine_new(out, &mp, s);
 	if (err) {

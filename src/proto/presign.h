@@ -10,8 +10,15 @@ struct km_presign_row {
 	uint32_t quorum;        /* S: exactly T members of P, owner among them */
 };
 
+/* How the tuples of a run are made. The numbers are those of the proposal that names a run. */
+enum km_presign_engine {
+	KM_PRESIGN_MAJORITY = 1, /* participants P, |P| >= 2T-1; also when the field is 0 */
+	KM_PRESIGN_ANY = 2,      /* participants are exactly the T members of every quorum */
+};
+
 struct km_presign_params {
-	struct km_machine_params machine;   /* participants = P, |P| >= 2T-1; ops filled in */
+	struct km_machine_params machine;   /* participants = P; ops filled in */
+	unsigned engine;                    /* enum km_presign_engine */
 	const struct km_table *table;       /* copied as far as needed */
 	const struct km_secret *x_i;        /* own share; copied into the arena, used at C4 only */
 	unsigned batch;                     /* B */
@@ -36,6 +43,10 @@ struct km_presig {
 	unsigned n;
 	uint8_t *member_enc;                /* n * 2 * point_size: A'_j | C'_j encoded; same allocation */
 };
+
+/* The largest batch of a run by engine any: what one member receives stays below 48 MiB, an envelope below 16 MiB. */
+#define KM_PRESIGN_ANY_RECEIVED (48u * 1024 * 1024)
+unsigned km_presign_any_batch_max(const struct km_curve *c, unsigned threshold);
 
 int km_presign_new(struct km_machine **out, const struct km_presign_params *p) KM_MUST;
 /* After KM_OUT_DONE: presignatures of the quorums this peer is in, complete ones only. The array is malloc'd, each entry from the

@@ -1,8 +1,7 @@
 /* presign_impl.h: the state of a presign run; private to src/proto (and to attack tests, which script a corrupt peer by it).
  *
- * tuple_majority.c makes the tuples (rounds M1, M2, M3), certify.c proves and checks their points (C3), presign.c holds the
- * run together: shapes, verdict, binding to the key. Only tuple_majority.c knows how a tuple came to be: another engine fills the
- * same arrays.
+ * An engine makes the tuples: tuple_majority.c in rounds M1, M2, M3, tuple_any.c in rounds Y1 to Y4. certify.c proves and checks their
+ * points (C3), presign.c holds the run together: shapes, verdict, binding to the key. Only the engine knows how a tuple came to be.
  *
  * Naming: an *index* l = 0..batch-1 counts the presignatures of the run; `own` position o counts those whose quorum we are in.
  * Secrets of the run lie in one block of the secret arena, everything public on the heap. */
@@ -11,17 +10,34 @@
 
 #include "presign.h"
 
+/* Names of rounds; their numbers on the wire are those of the engine majority, km_presign_wire says the one of this run. */
 enum km_presign_round {
 	KM_PRESIGN_M1 = 1, /* deal: private M1p, broadcast list of their roots */
-	KM_PRESIGN_M2,     /* C0 */
-	KM_PRESIGN_M3,     /* open w, delta, R_i */
+	KM_PRESIGN_M2,     /* C0; of engine any: Y3, with its private payload */
+	KM_PRESIGN_M3,     /* open w, delta, R_i; of engine any: Y4 */
 	KM_PRESIGN_C3,     /* points and proofs */
 	KM_PRESIGN_OK,     /* verdict; shares its number with FAIL */
 	KM_PRESIGN_PASS,   /* shares its number with OPEN */
 	KM_PRESIGN_C4,     /* epsilon */
 };
 
-enum km_presign_job { KM_JOB_DEAL = 1, KM_JOB_EXTRACT, KM_JOB_OPEN, KM_JOB_POINTS, KM_JOB_CERTIFY, KM_JOB_BIND };
+/* Rounds of the engine any on the wire, before it goes on like the other. */
+enum km_any_round { KM_ANY_Y1 = 1, KM_ANY_Y2, KM_ANY_Y3, KM_ANY_Y4 };
+
+/* Jobs of both engines. The KM_JOB_ANY_... run once for every partner. */
+enum km_presign_job {
+	KM_JOB_DEAL = 1,
+	KM_JOB_EXTRACT,
+	KM_JOB_OPEN,
+	KM_JOB_POINTS,
+	KM_JOB_CERTIFY,
+	KM_JOB_BIND,
+	KM_JOB_ANY_BASE,
+	KM_JOB_ANY_EXTEND,
+	KM_JOB_ANY_PAYLOAD,
+	KM_JOB_ANY_SHARES,
+	KM_JOB_LAST = KM_JOB_ANY_SHARES,
+};
 
 /* What is shared; rho twice, in degree t and 2t. */
 enum km_kind { KM_KIND_K, KM_KIND_A, KM_KIND_V, KM_KIND_RT, KM_KIND_R2, KM_KIND_Z, KM_KINDS };
@@ -49,8 +65,36 @@ struct km_presign_early {
 	uint8_t pair[KM_MAX_PEERS + 1][KM_SEED_SIZE];     /* pair seed shared with that peer */
 };
 
+struct km_presign;
+struct km_any;
+
+/* What the engines do differently. Rounds are those on the wire. */
+struct km_engine {
+	unsigned shift;                      /* rounds more than majority before C0 */
+	unsigned last_private;               /* rounds 1 to this one have private messages */
+	unsigned lists;                      /* rounds up to C3 that have broadcasts */
+	/* shape of a message before C3 */
+	int (*shape)(const struct km_presign *s, unsigned round, unsigned sender, unsigned recipient, struct km_shape *shape);
+	int (*start)(struct km_presign *s, struct km_outs *outs);
+	/* a round before that of w is complete; a job of the engine has run well */
+	int (*round_done)(struct km_presign *s, unsigned round, struct km_outs *outs);
+	int (*worked)(struct km_presign *s, unsigned what, struct km_outs *outs);
+	int (*run)(struct km_presign *s, unsigned what);
+	/* M3 or Y4 of everybody into w and c */
+	int (*check)(struct km_presign *s);
+	/* where R_i of index l, and the blind of C0, stand in what a member opened */
+	const uint8_t *(*r_enc)(const struct km_presign *s, unsigned peer, unsigned l);
+	const uint8_t *(*blind)(const struct km_presign *s, unsigned peer);
+	/* what is wiped before PASS, beside the early part of the arena */
+	void (*wipe)(struct km_presign *s);
+};
+extern const struct km_engine km_engine_majority, km_engine_any;
+
 struct km_presign {
 	struct km_machine *m;
+	const struct km_engine *engine;
+	struct km_any *any;                  /* engine any: its own state, NULL once wiped */
+	size_t any_column;                   /* bytes of a column of its OT extension */
 	const struct km_curve *curve;
 	size_t ss, ps;                       /* encoded scalar, point */
 	unsigned t, n;                       /* T-1; number of participants */
@@ -100,17 +144,26 @@ struct km_presign {
 	uint8_t guilty_round[KM_MAX_PEERS + 1];
 };
 
-/* Shape of a message of this run; recipient 0 for broadcasts. */
-int km_presign_shape(const struct km_presign *s, unsigned round, unsigned sender, unsigned recipient, struct km_shape *shape) KM_MUST;
+/* Shape of a message of this run, by its round on the wire; recipient 0 for broadcasts. The functions below take a name. */
+int km_presign_shape(const struct km_presign *s, unsigned wire, unsigned sender, unsigned recipient, struct km_shape *shape) KM_MUST;
 /* Replaces s->body by zeroed room for the own message of this round. */
 int km_presign_room(struct km_presign *s, unsigned round) KM_MUST;
 void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round);
+/* The same by the round on the wire. */
+void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned wire);
+/* Signs and sends s->body as the own message of this round. */
+int km_presign_send(struct km_presign *s, unsigned round, struct km_outs *outs) KM_MUST;
+int km_presign_job(struct km_presign *s, unsigned what, struct km_outs *outs) KM_MUST;
 /* H("round", ...) as the head of own messages of this round has it. */
 const uint8_t *km_presign_prev(const struct km_presign *s, unsigned round);
 
+static inline unsigned km_presign_wire(const struct km_presign *s, unsigned round)
+{
+	return round == KM_PRESIGN_M1 ? round : round + s->engine->shift;
+}
 static inline const uint8_t *km_presign_body(const struct km_presign *s, unsigned round, unsigned peer)
 {
-	return s->m->bcast[round][peer].msg.body;
+	return s->m->bcast[km_presign_wire(s, round)][peer].msg.body;
 }
 /* Row of index l in peer's message of C3 or C4 (peer is in the quorum of l). */
 static inline const uint8_t *km_presign_own_row(const struct km_presign *s, const uint8_t *body, size_t head, size_t row, unsigned peer, unsigned l)
@@ -122,15 +175,13 @@ static inline const struct km_scalar *km_presign_lambda(const struct km_presign 
 	return &s->lambda[s->index[l].lambda + km_set_pos(s->index[l].quorum, peer)];
 }
 
-/* Engine majority: the jobs J1, J2, J3 and checks 1, 2 of J4 (which also make w and c_i). Return an operating error; what a
- * peer did wrong goes to s->fail and s->guilty. */
-int km_majority_deal(struct km_presign *s) KM_MUST;
-int km_majority_extract(struct km_presign *s) KM_MUST;
-int km_majority_open(struct km_presign *s) KM_MUST;
-int km_majority_check(struct km_presign *s) KM_MUST;
-/* Where R_i of index l stands in the M3 body of a member. */
-const uint8_t *km_majority_r_enc(const struct km_presign *s, unsigned peer, unsigned l);
-const uint8_t *km_majority_blind(const struct km_presign *s, unsigned peer);
+/* Jobs of an engine return an operating error; what a peer did wrong goes to s->fail and s->guilty. */
+
+/* Engine any: its state, made with the run. */
+int km_any_new(struct km_presign *s) KM_MUST;
+/* Bytes that one member receives in a run of this batch, and of its largest envelope. */
+uint64_t km_any_received(const struct km_curve *c, unsigned threshold, unsigned batch);
+uint64_t km_any_largest(const struct km_curve *c, unsigned batch);
 
 /* Certify, for every engine. commit: C0 over the own R_i. open: checks 3, 4. points: the C3 body. check: checks 5, 6. */
 void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, uint8_t c0[KM_HASH_SIZE]);

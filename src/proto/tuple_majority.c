@@ -59,7 +59,7 @@ static void deal_group(struct km_presign *s, unsigned group)
 	km_wipe(&y, sizeof(y));
 }
 
-int km_majority_deal(struct km_presign *s)
+static int majority_deal(struct km_presign *s)
 {
 	const struct km_machine *m = s->m;
 	struct km_shape shape;
@@ -194,7 +194,7 @@ static void hand_over(const struct km_presign *s, struct km_secret *x, const str
 	add_zero_share(s, x, l, kind);
 }
 
-int km_majority_extract(struct km_presign *s)
+static int majority_extract(struct km_presign *s)
 {
 	struct km_point *ri;
 	int err;
@@ -299,17 +299,17 @@ static size_t m3_row(const struct km_presign *s)
 	return 2 * s->ss + s->ps;
 }
 
-const uint8_t *km_majority_r_enc(const struct km_presign *s, unsigned peer, unsigned l)
+static const uint8_t *majority_r_enc(const struct km_presign *s, unsigned peer, unsigned l)
 {
 	return km_presign_body(s, KM_PRESIGN_M3, peer) + m3_head(s) + l * m3_row(s) + 2 * s->ss;
 }
 
-const uint8_t *km_majority_blind(const struct km_presign *s, unsigned peer)
+static const uint8_t *majority_blind(const struct km_presign *s, unsigned peer)
 {
 	return km_presign_body(s, KM_PRESIGN_M3, peer) + M3_BLIND;
 }
 
-int km_majority_open(struct km_presign *s)
+static int majority_open(struct km_presign *s)
 {
 	int err = km_presign_room(s, KM_PRESIGN_M3);
 
@@ -422,7 +422,7 @@ static void make_c(struct km_presign *s, const struct opened *op)
 	km_wipe(&x, sizeof(x));
 }
 
-int km_majority_check(struct km_presign *s)
+static int majority_check(struct km_presign *s)
 {
 	struct opened *op = calloc(1, sizeof(*op));
 	uint32_t set = s->m->participants;
@@ -452,3 +452,94 @@ out:
 	free(op);
 	return err;
 }
+
+/* ---- the rounds */
+
+static int majority_shape(const struct km_presign *s, unsigned round, unsigned sender, unsigned recipient, struct km_shape *shape)
+{
+	uint32_t ss = (uint32_t)s->ss, ps = (uint32_t)s->ps;
+
+	switch (round) {
+	case KM_PRESIGN_M1:
+		if (recipient)
+			*shape = (struct km_shape){ KM_SEED_SIZE, KM_KINDS * ss, s->groups };
+		else
+			*shape = (struct km_shape){ (s->n - 1) * KM_HASH_SIZE, 0, 0 };
+		return KM_OK;
+	case KM_PRESIGN_M2:
+		*shape = (struct km_shape){ 2 * KM_HASH_SIZE, 0, 0 };
+		return KM_OK;
+	case KM_PRESIGN_M3:
+		*shape = (struct km_shape){ 2 * KM_HASH_SIZE + KM_KINDS * ss, 2 * ss + ps, s->batch };
+		return KM_OK;
+	}
+	return KM_E_ENCODING;
+}
+
+static int majority_start(struct km_presign *s, struct km_outs *outs)
+{
+	return km_presign_job(s, KM_JOB_DEAL, outs);
+}
+
+static int majority_run(struct km_presign *s, unsigned what)
+{
+	switch (what) {
+	case KM_JOB_DEAL:
+		return majority_deal(s);
+	case KM_JOB_EXTRACT:
+		return majority_extract(s);
+	}
+	return majority_open(s);
+}
+
+static int send_deal(struct km_presign *s, struct km_outs *outs)
+{
+	struct km_machine *m = s->m;
+	struct km_shape shape;
+	int err = KM_OK;
+
+	for (unsigned j = km_set_next(m->participants, 0), at = 0; j && !err; j = km_set_next(m->participants, j), at++) {
+		if (j == m->self)
+			continue;
+		err = km_presign_shape(s, KM_PRESIGN_M1, m->self, j, &shape);
+		if (!err)
+			err = km_machine_send(m, KM_PRESIGN_M1, j, &shape, s->deal + at * km_shape_size(&shape), outs);
+	}
+	return err ? err : km_presign_send(s, KM_PRESIGN_M1, outs);
+}
+
+static int majority_worked(struct km_presign *s, unsigned what, struct km_outs *outs)
+{
+	switch (what) {
+	case KM_JOB_DEAL:
+		return send_deal(s, outs);
+	case KM_JOB_EXTRACT:
+		return km_presign_send(s, KM_PRESIGN_M2, outs);
+	}
+	return km_presign_send(s, KM_PRESIGN_M3, outs);
+}
+
+static int majority_round_done(struct km_presign *s, unsigned round, struct km_outs *outs)
+{
+	return km_presign_job(s, round == KM_PRESIGN_M1 ? KM_JOB_EXTRACT : KM_JOB_OPEN, outs);
+}
+
+static void majority_wipe(struct km_presign *s)
+{
+	km_secret_free(s->deal);
+	s->deal = NULL;
+}
+
+const struct km_engine km_engine_majority = {
+	.last_private = KM_PRESIGN_M1,
+	.lists = KM_PRESIGN_C3,
+	.shape = majority_shape,
+	.start = majority_start,
+	.round_done = majority_round_done,
+	.worked = majority_worked,
+	.run = majority_run,
+	.check = majority_check,
+	.r_enc = majority_r_enc,
+	.blind = majority_blind,
+	.wipe = majority_wipe,
+};

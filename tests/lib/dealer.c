@@ -70,6 +70,17 @@ static void make_rows(struct group *g, unsigned threshold)
 
 void group_init(struct group *g, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch, uint32_t quorum)
 {
+	group_init_engine(g, KM_PRESIGN_MAJORITY, seed, members, threshold, participants, batch, quorum);
+}
+
+void group_init_any(struct group *g, uint64_t seed, uint32_t members, uint32_t quorum, unsigned batch)
+{
+	group_init_engine(g, KM_PRESIGN_ANY, seed, members, km_set_size(quorum), quorum, batch, 0);
+}
+
+void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch,
+		       uint32_t quorum)
+{
 	memset(g, 0, sizeof(*g));
 	dealer_init(&g->d, seed, km_curve_p256(), members, threshold);
 	g->participants = participants;
@@ -79,7 +90,7 @@ void group_init(struct group *g, uint64_t seed, uint32_t members, unsigned thres
 		g->rows[l] = (struct km_presign_row){ (uint8_t)km_set_next(quorum, 0), quorum };
 	g->net = net_new(seed);
 	for (unsigned i = km_set_next(participants, 0); i; i = km_set_next(participants, i)) {
-		struct km_presign_params p = { .table = &g->d.table, .x_i = &g->d.share[i], .batch = batch, .rows = g->rows };
+		struct km_presign_params p = { .table = &g->d.table, .x_i = &g->d.share[i], .engine = engine, .batch = batch, .rows = g->rows };
 		int err;
 
 		net_params(&p.machine, g->keys, seed, g->d.curve, (uint8_t)i, participants);

@@ -30,6 +30,11 @@ struct group {
 /* Machines for all participants, the quorums of the rows going round all subsets of T participants (owner: round the members).
  * quorum != 0: this one in every row, its lowest member the owner. */
 void group_init(struct group *g, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch, uint32_t quorum);
+/* The same by engine any: participants are a quorum, of as many as the threshold. */
+void group_init_any(struct group *g, uint64_t seed, uint32_t members, uint32_t quorum, unsigned batch);
+/* The same with an engine (enum km_presign_engine). */
+void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch,
+		       uint32_t quorum);
 void group_clear(struct group *g);
 /* The results of every machine that is done. */
 void group_take(struct group *g);

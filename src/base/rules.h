@@ -48,6 +48,7 @@
 	X(km_rule_dkg_key_proof, "B12", "proof of knowledge of a dealer's constant term")                  \
 	X(km_rule_distinct_ids, "B13", "one identity, one id")                                             \
 	X(km_rule_proof_context, "B14", "proofs are bound to sid, role and author")                        \
+	X(km_rule_c3_sums, "A2", "sum A' = wG and sum C' = wV")                                            \
 	X(km_rule_ot_fresh, "B1", "base OTs are fresh in every run")                                       \
 	X(km_rule_ot_uniform, "B2", "one of the two points of a base OT is hashed to")                     \
 	X(km_rule_ot_identity, "B2", "no base OT key from the identity")                                   \

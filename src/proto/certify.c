@@ -476,6 +476,11 @@ static int check_all(struct km_presign *s, const struct c3_view *view)
 	for (unsigned o = 0; o < s->own; o++) {
 		km_scalar_random128(&wt.rho, s->check);
 		km_scalar_random128(&wt.sigma, s->check);
+		/* WHY: they alone see k, v, a or psi that differ from one partner to the next (A2) */
+		if (!KM_RULE(km_rule_c3_sums)) {
+			km_scalar_zero(&wt.rho);
+			km_scalar_zero(&wt.sigma);
+		}
 		for (unsigned j = km_set_next(others, 0); j; j = km_set_next(others, j))
 			km_scalar_random128(&tau[j], s->check);
 		terms_tuple(s, &m, view, o, &wt);

@@ -179,8 +179,9 @@ static void draw_delta(struct km_presign *s, struct km_any_link *link, unsigned 
 	km_rng_bytes(&link->rng, link->delta, sizeof(link->delta));
 	if (KM_RULE(km_rule_ot_fresh))
 		return;
+	/* as if kept from a first run */
 	km_hash_init(&h, "kept-set-up");
-	km_hash_field(&h, s->m->id.priv, sizeof(s->m->id.priv));
+	km_hash_u8(&h, s->m->self);
 	km_hash_u8(&h, (uint8_t)j);
 	km_hash_final(&h, d);
 	memcpy(link->delta, d, sizeof(link->delta));

@@ -15,7 +15,7 @@ struct rush {
 	const struct km_machine_ops *honest;
 	unsigned hold;               /* job whose message waits for everybody else's, 0 for none */
 	struct km_job job;           /* held */
-	rush_fn change[KM_JOB_BIND + 1];
+	rush_fn change[KM_JOB_LAST + 1];
 	void *ctx;
 };
 

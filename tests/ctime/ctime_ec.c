@@ -1,6 +1,8 @@
 /* ctime_ec.c: secrets in src/ec: every km_secret_* function, every multiplication by a secret, the complete addition. */
 #include "ctime.h"
+#include "ec/hash2curve.h"
 #include "ec/mul_many.h"
+#include "ec/ole_rows.h"
 #include "ec/shamir.h"
 #include <string.h>
 
@@ -196,6 +198,71 @@ static void sharing(const struct km_curve *c)
 		}
 }
 
+static void hash_to_curve(const struct km_curve *c)
+{
+	uint8_t msg[40] = { 1 };
+	struct km_point r;
+
+	ctime_taint(msg, sizeof(msg));
+	for (unsigned i = 0; i < 4; i++) {
+		msg[0]++;
+		if (km_hash_to_curve(c, &r, msg, sizeof(msg), "tag", 3))
+			ctime_fail();
+		ctime_is_secret(&r, sizeof(r));
+	}
+}
+
+static void encode_secret(const struct km_curve *c)
+{
+	size_t used = sizeof(mp_limb_t) * ((km_curve_bits(c) + 63) / 64);
+	uint8_t enc[KM_POINT_MAX];
+	struct km_point p;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (i)
+			km_point_identity(c, &p);
+		else
+			ctime_point(c, &p);
+		ctime_taint(p.x, used);
+		ctime_taint(p.y, used);
+		ctime_taint(p.z, used);
+		km_point_encode_secret(c, enc, &p);
+		ctime_is_secret(enc, km_curve_point_size(c));
+	}
+}
+
+/* Rows of the vector OLE; what came from the other side is public. */
+static void rows(const struct km_curve *c)
+{
+	mp_limb_t a[KM_ROW_LIMBS_MAX], b[KM_ROW_LIMBS_MAX], theta[KM_ROW_LIMBS_MAX], acc[KM_ROW_LIMBS_MAX] = { 0 };
+	uint8_t wide[KM_ROW_WIDE_MAX], out[KM_ROW_BYTES_MAX];
+	struct km_scalar pub[KM_ROW_INPUTS];
+	unsigned bit = 1;
+
+	for (unsigned i = 0; i < KM_ROW_INPUTS; i++) {
+		km_scalar_set_u32(&pub[i], 1000 + i);
+		km_scalar_neg(c, &pub[i], &pub[i]);
+	}
+	km_row_montgomery(c, theta, pub, KM_ROW_INPUTS);
+	memset(wide, 0xff, sizeof(wide));
+	ctime_taint(wide, sizeof(wide));
+	ctime_taint(&bit, sizeof(bit));
+	km_row_pad(c, a, wide);
+	wide[0] ^= 1;
+	km_row_pad(c, b, wide);
+	km_row_sum(c, acc, a, theta);
+	ctime_is_secret(acc, sizeof(acc));
+	km_row_add_bit(c, acc, theta, bit);
+	km_row_check(c, out, a, theta, pub[0].l, bit);
+	ctime_is_secret(out, km_curve_scalar_size(c));
+	km_row_send(c, out, a, b, b);
+	ctime_is_secret(out, KM_ROW_WIDTH * km_curve_scalar_size(c));
+	km_declassify(out, sizeof(out));
+	if (km_row_receive(c, a, out, bit))
+		ctime_fail();
+	ctime_is_secret(a, KM_ROW_WIDTH * km_row_limbs(c) * sizeof(a[0]));
+}
+
 /* What goes through the door is public afterwards: branching on it is no error. */
 static void declassify(const struct km_curve *c)
 {
@@ -226,6 +293,9 @@ const struct ctime_case ctime_ec[] = {
 	{ "km_point_mul_many", multiply_many, 1 },
 	{ "km_point_add and _sub", addition, 1 },
 	{ "km_shamir_eval", sharing, 1 },
+	{ "km_hash_to_curve", hash_to_curve, 1 },
+	{ "km_point_encode_secret", encode_secret, 1 },
+	{ "rows of the vector OLE", rows, 1 },
 	{ "declassified values are public", declassify, 1 },
 	{ NULL, NULL, 0 },
 };

@@ -7,11 +7,10 @@
 
 #define BATCH 2
 
-/* N = 3, T = 2: one run, then a signature by the first presignature. */
-static void presign(const struct km_curve *c)
+/* T = 2: one run of the n participants, then a signature by the first presignature. */
+static void run(const struct km_curve *c, unsigned engine, unsigned n, const struct km_presign_row *rows)
 {
 	uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
-	struct km_presign_row rows[BATCH] = { { 1, 3 }, { 2, 6 } };
 	struct km_machine *m[4] = { NULL };
 	struct km_scalar shares[2], s;
 	struct km_sign_nonce nonce;
@@ -20,10 +19,10 @@ static void presign(const struct km_curve *c)
 	struct net *net = net_new(1);
 
 	dealer_init(&d, 1, c, 7, 2);
-	for (unsigned i = 1; i <= 3; i++) {
-		struct km_presign_params p = { .table = &d.table, .x_i = &d.share[i], .batch = BATCH, .rows = rows };
+	for (unsigned i = 1; i <= n; i++) {
+		struct km_presign_params p = { .table = &d.table, .x_i = &d.share[i], .engine = engine, .batch = BATCH, .rows = rows };
 
-		net_params(&p.machine, keys, 1, c, (uint8_t)i, 7);
+		net_params(&p.machine, keys, 1, c, (uint8_t)i, n == 2 ? 3 : 7);
 		ctime_taint(p.machine.seed, sizeof(p.machine.seed));
 		ctime_taint(p.machine.id.priv, sizeof(p.machine.id.priv));
 		ctime_taint(d.share[i].l, (km_curve_bits(c) + 63) / 64 * sizeof(d.share[i].l[0]));
@@ -35,11 +34,11 @@ static void presign(const struct km_curve *c)
 	}
 	net_run(net, 0);
 	km_scalar_set_u32(&in.m, 12345);
-	for (unsigned i = 1; i <= 3; i++) {
+	for (unsigned i = 1; i <= n; i++) {
 		struct km_presig **ps;
-		size_t n;
+		size_t made;
 
-		if (!net_party(net, (uint8_t)i)->done || km_presign_take(m[i], &ps, &n) || !n) {
+		if (!net_party(net, (uint8_t)i)->done || km_presign_take(m[i], &ps, &made) || !made) {
 			ctime_fail();
 			return;
 		}
@@ -50,13 +49,13 @@ static void presign(const struct km_curve *c)
 				ctime_fail();
 			km_sign_share(ps[0], &in, &nonce, &shares[i - 1]);
 		}
-		for (size_t k = 0; k < n; k++)
+		for (size_t k = 0; k < made; k++)
 			km_presig_free(ps[k]);
 		free(ps);
 	}
 	if (km_sign_combine(c, &s, shares, 2) || km_ecdsa_verify_var(c, &d.table.x, &in.m, &nonce.r, &s))
 		ctime_fail();
-	for (unsigned i = 1; i <= 3; i++)
+	for (unsigned i = 1; i <= n; i++)
 		km_machine_free(m[i]);
 	net_free(net);
 }
@@ -85,8 +84,19 @@ static void share(const struct km_curve *c)
 	km_wipe(mem, sizeof(mem));
 }
 
+static void presign(const struct km_curve *c)
+{
+	run(c, KM_PRESIGN_MAJORITY, 3, (const struct km_presign_row[BATCH]){ { 1, 3 }, { 2, 6 } });
+}
+
+static void presign_any(const struct km_curve *c)
+{
+	run(c, KM_PRESIGN_ANY, 2, (const struct km_presign_row[BATCH]){ { 1, 3 }, { 2, 3 } });
+}
+
 const struct ctime_case ctime_proto[] = {
 	{ "presign run and km_sign_share", presign, 1 },
 	{ "km_share", share, 1 },
+	{ "presign run by engine any", presign_any, 0 },
 	{ NULL, NULL, 0 },
 };

@@ -174,15 +174,18 @@ void km_ot_pads_init(struct km_ot_pads *p, const struct km_ot_pair *pair)
 	km_hash_u8(&p->prefix, pair->bob);
 }
 
-void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, uint32_t row, const uint8_t *q)
+void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, const uint32_t row[KM_OT_PADS], const uint8_t (*q)[KM_OT_BLOCK])
 {
-	struct km_hash h = p->prefix;
-	uint8_t key[KM_HASH_SIZE];
+	uint8_t keys[KM_OT_PADS][KM_HASH_SIZE];
 
-	km_hash_u32(&h, row);
-	km_hash_field(&h, q, KM_OT_BLOCK);
-	km_hash_final(&h, key);
-	memset(out, 0, n);
-	add_stream(out, key, n);
-	km_wipe(key, sizeof(key));
+	KM_ASSERT(n <= KM_OT_PAD_STRIDE);
+	for (unsigned i = 0; i < KM_OT_PADS; i++) {
+		struct km_hash h = p->prefix;
+
+		km_hash_u32(&h, row[i]);
+		km_hash_field(&h, q[i], KM_OT_BLOCK);
+		km_hash_final(&h, keys[i]);
+	}
+	km_chacha8(out, KM_OT_PAD_STRIDE, (n + KM_CHACHA8_BLOCK - 1) / KM_CHACHA8_BLOCK, (const uint8_t(*)[KM_HASH_SIZE])keys);
+	km_wipe(keys, sizeof(keys));
 }

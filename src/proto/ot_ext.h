@@ -16,6 +16,7 @@
 #ifndef KM_PROTO_OT_EXT_H
 #define KM_PROTO_OT_EXT_H
 
+#include "chacha8.h"
 #include "ot_base.h"
 
 #define KM_OT_BLOCK 16                                       /* bytes of 128 rows of a column */
@@ -50,6 +51,9 @@ struct km_ot_pads {
 	struct km_hash prefix;
 };
 void km_ot_pads_init(struct km_ot_pads *p, const struct km_ot_pair *pair);
-void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, uint32_t row, const uint8_t *q);
+/* Eight pads at once, KM_OT_PAD_STRIDE bytes apart, each of n <= KM_OT_PAD_STRIDE bytes. */
+#define KM_OT_PADS KM_CHACHA8_LANES
+#define KM_OT_PAD_STRIDE 256
+void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, const uint32_t row[KM_OT_PADS], const uint8_t (*q)[KM_OT_BLOCK]);
 
 #endif

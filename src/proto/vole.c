@@ -119,31 +119,38 @@ struct sender {
 	struct km_secret *m;                      /* [batch] */
 };
 
-/* All transfers of one index. */
+/* All transfers of one index, four at a time: two pads each. */
 static void send_index(struct sender *s, unsigned l, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const mp_limb_t *in, uint8_t *out,
 		       mp_limb_t *acc)
 {
 	const struct km_vole *v = s->v;
 	unsigned n = km_row_limbs(v->c);
 	mp_limb_t p1[KM_ROW_LIMBS_MAX];
-	uint8_t wide[KM_ROW_WIDE_MAX], other[KM_OT_BLOCK];
+	uint8_t wide[KM_OT_PADS * KM_OT_PAD_STRIDE], q[KM_OT_PADS][KM_OT_BLOCK];
+	uint32_t number[KM_OT_PADS];
 
 	for (unsigned t = 0; t < v->xi; t++) {
 		size_t row = (size_t)l * v->xi + t;
+		unsigned lane = 2 * (t % (KM_OT_PADS / 2));
 		mp_limb_t *p0 = s->p0 + row * KM_ROW_WIDTH * n;
 
-		km_ot_pad(&s->pads, wide, s->wide, (uint32_t)row, rows + row * KM_OT_BLOCK);
-		km_row_pad(v->c, p0, wide);
-		for (unsigned b = 0; b < KM_OT_BLOCK; b++)
-			other[b] = rows[row * KM_OT_BLOCK + b] ^ delta[b];
-		km_ot_pad(&s->pads, wide, s->wide, (uint32_t)row, other);
-		km_row_pad(v->c, p1, wide);
+		for (unsigned i = 0; lane == 0 && i < KM_OT_PADS; i++) {
+			/* rows beyond the index are not used */
+			number[i] = (uint32_t)row + i / 2;
+			memcpy(q[i], rows + (row + i / 2) * KM_OT_BLOCK, KM_OT_BLOCK);
+			for (unsigned b = 0; (i & 1) && b < KM_OT_BLOCK; b++)
+				q[i][b] ^= delta[b];
+		}
+		if (lane == 0)
+			km_ot_pad(&s->pads, wide, s->wide, number, (const uint8_t(*)[KM_OT_BLOCK])q);
+		km_row_pad(v->c, p0, wide + lane * KM_OT_PAD_STRIDE);
+		km_row_pad(v->c, p1, wide + (lane + 1) * KM_OT_PAD_STRIDE);
 		km_row_send(v->c, out + (size_t)t * KM_ROW_WIDTH * km_curve_scalar_size(v->c), p0, p1, in);
 		km_row_sum(v->c, acc, p0, v->gadget + (v->xi + t) * n);
 	}
 	km_wipe(p1, sizeof(p1));
 	km_wipe(wide, sizeof(wide));
-	km_wipe(other, sizeof(other));
+	km_wipe(q, sizeof(q));
 }
 
 /* mu and eta, when the payload is complete. */
@@ -222,15 +229,19 @@ static int receive_index(const struct km_vole *v, const struct km_ot_pads *pads,
 	unsigned n = km_row_limbs(v->c);
 	size_t ss = km_curve_scalar_size(v->c), pad = KM_ROW_WIDTH * km_curve_wide_size(v->c);
 	mp_limb_t d[KM_ROW_LIMBS_MAX];
-	uint8_t wide[KM_ROW_WIDE_MAX];
+	uint8_t wide[KM_OT_PADS * KM_OT_PAD_STRIDE];
+	uint32_t number[KM_OT_PADS];
 	int err = KM_OK;
 
 	for (unsigned t = 0; t < v->xi && !err; t++) {
 		size_t row = (size_t)l * v->xi + t;
-		unsigned bit = km_ot_bit(beta, row);
+		unsigned bit = km_ot_bit(beta, row), lane = t % KM_OT_PADS;
 
-		km_ot_pad(pads, wide, pad, (uint32_t)row, rows + row * KM_OT_BLOCK);
-		km_row_pad(v->c, d, wide);
+		for (unsigned i = 0; lane == 0 && i < KM_OT_PADS; i++)
+			number[i] = (uint32_t)row + i;
+		if (lane == 0)
+			km_ot_pad(pads, wide, pad, number, (const uint8_t(*)[KM_OT_BLOCK])(rows + row * KM_OT_BLOCK));
+		km_row_pad(v->c, d, wide + lane * KM_OT_PAD_STRIDE);
 		err = km_row_receive(v->c, d, in + t * KM_ROW_WIDTH * ss, bit);
 		km_row_check(v->c, line + t * ss, d, theta, eta, bit);
 		km_row_sum(v->c, acc, d, v->gadget + (v->xi + t) * n);

@@ -21,6 +21,8 @@
 #define KM_VOLE_SPARE 160
 #define KM_VOLE_RHO 1
 _Static_assert(KM_VOLE_RHO * 256 >= 128 && KM_ROW_WIDTH == KM_ROW_INPUTS + KM_VOLE_RHO, "one check scalar on the smallest curve");
+/* Pads are made eight at a time: the padding rows of the columns are what may be read beyond the last index. */
+_Static_assert(KM_OT_PADS <= KM_OT_KAPPA && KM_ROW_WIDE_MAX <= KM_OT_PAD_STRIDE, "");
 
 struct km_vole {
 	const struct km_curve *c;

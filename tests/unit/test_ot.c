@@ -1,5 +1,6 @@
 /* test_ot.c: GF(2^128), base OTs, the OT extension and its check. */
 #include <stdlib.h>
+#include <nettle/chacha.h>
 #include "../lib/test.h"
 #include "ec_help.h"
 #include "base/secret.h"
@@ -299,26 +300,60 @@ static void test_challenge(void **state)
 	ext_free(&e);
 }
 
+/* Against Nettle's, any number of blocks. */
+static void test_chacha8(void **state)
+{
+	static const uint8_t nonce[CHACHA_NONCE_SIZE];
+	uint8_t keys[KM_CHACHA8_LANES][32], out[KM_CHACHA8_LANES * 300], want[256];
+	struct km_rng rng;
+
+	ec_rng(&rng, "chacha8");
+	for (size_t blocks = 1; blocks <= 4; blocks++) {
+		km_rng_bytes(&rng, keys, sizeof(keys));
+		memset(out, 0xaa, sizeof(out));
+		km_chacha8(out, 300, blocks, (const uint8_t(*)[32])keys);
+		for (unsigned lane = 0; lane < KM_CHACHA8_LANES; lane++) {
+			struct chacha_ctx ctx;
+
+			chacha_set_key(&ctx, keys[lane]);
+			chacha_set_nonce(&ctx, nonce);
+			memset(want, 0, sizeof(want));
+			chacha_crypt(&ctx, 64 * blocks, want, want);
+			assert_memory_equal(out + lane * 300, want, 64 * blocks);
+			assert_int_equal(out[lane * 300 + 64 * blocks], 0xaa);
+		}
+	}
+}
+
+/* Each pad depends on its own row, number and pair, and on nothing else. */
 static void test_pads(void **state)
 {
 	const struct km_ot_pair other = { sid, 2, 1 };
-	uint8_t q[KM_OT_BLOCK] = { 1 }, a[200], b[200];
+	uint8_t q[KM_OT_PADS][KM_OT_BLOCK] = { { 1 } }, a[KM_OT_PADS * KM_OT_PAD_STRIDE], b[sizeof(a)];
+	uint32_t row[KM_OT_PADS] = { 5, 5, 5, 6, 7, 8, 9, 10 };
 	struct km_ot_pads p, o;
 
+	memset(a, 0, sizeof(a));
+	memset(b, 0, sizeof(b));
 	km_ot_pads_init(&p, &pair);
 	km_ot_pads_init(&o, &other);
-	km_ot_pad(&p, a, sizeof(a), 5, q);
-	km_ot_pad(&p, b, sizeof(b), 5, q);
-	assert_memory_equal(a, b, sizeof(a));
-	km_ot_pad(&p, b, sizeof(b), 6, q);
-	assert_memory_not_equal(a, b, 16);
-	km_ot_pad(&o, b, sizeof(b), 5, q);
-	assert_memory_not_equal(a, b, 16);
-	q[15] ^= 128;
-	km_ot_pad(&p, b, sizeof(b), 5, q);
-	assert_memory_not_equal(a, b, 16);
+	km_ot_pad(&p, a, 200, row, (const uint8_t(*)[KM_OT_BLOCK])q);
+	assert_memory_equal(a + KM_OT_PAD_STRIDE, a + 2 * KM_OT_PAD_STRIDE, 200);
+	for (unsigned i = 1; i < KM_OT_PADS; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (i != 2 || j != 1)
+				assert_memory_not_equal(a + i * KM_OT_PAD_STRIDE, a + j * KM_OT_PAD_STRIDE, 16);
+	km_ot_pad(&o, b, 200, row, (const uint8_t(*)[KM_OT_BLOCK])q);
+	for (unsigned i = 0; i < KM_OT_PADS; i++)
+		assert_memory_not_equal(a + i * KM_OT_PAD_STRIDE, b + i * KM_OT_PAD_STRIDE, 16);
+	q[3][15] ^= 128;
+	row[4]++;
+	km_ot_pad(&p, b, 200, row, (const uint8_t(*)[KM_OT_BLOCK])q);
+	for (unsigned i = 0; i < KM_OT_PADS; i++)
+		assert_int_equal(memcmp(a + i * KM_OT_PAD_STRIDE, b + i * KM_OT_PAD_STRIDE, 16) != 0, i == 3 || i == 4);
 }
 
 KM_TESTS(cmocka_unit_test(test_gf128), cmocka_unit_test(test_base), cmocka_unit_test(test_base_bound), cmocka_unit_test(test_base_refused),
 	 cmocka_unit_test(test_extension), cmocka_unit_test(test_extension_cheat), cmocka_unit_test(test_extension_answer),
-	 cmocka_unit_test(test_challenge), cmocka_unit_test(test_pads))
+	 cmocka_unit_test(test_challenge), cmocka_unit_test(test_chacha8),
+	 cmocka_unit_test(test_pads))

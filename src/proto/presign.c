@@ -398,13 +398,15 @@ static const struct km_machine_ops any_ops = {
 		   KM_ROUND_PRIVATE | KM_ROUND_HEAP | KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST | KM_ROUND_PREV,
 		   KM_ROUND_BROADCAST | KM_ROUND_PREV, KM_ROUND_BROADCAST, KM_ROUND_BROADCAST | KM_ROUND_OKPREV,
 		   KM_ROUND_BROADCAST | KM_ROUND_OKPREV },
-	.deadline_ms = { 0, 5000, 20000, 60000, 10000, 10000, 10000, 30000, 30000 },
+	/* as long, and a minute for ten megabytes to each partner */
+	.deadline_ms = { 0, 20000, 20000, 60000, 20000, 20000, 20000, 30000, 30000 },
 	.shape = shape_op,
 	.start = start_op,
 	.round_done = round_done_op,
 	.worked = worked_op,
 	.timeout = timeout_op,
 	.split = split_op,
+	.wipe = wipe_op,
 	.destroy = destroy_op,
 };
 

@@ -134,6 +134,51 @@ static void test_order(void **state)
 	assert_memory_equal(sum[0], sum[1], KM_HASH_SIZE);
 }
 
+/* The larger curves, whose scalars are not of whole limbs, and whose xi is no multiple of anything. */
+static void test_other_curves(void **state)
+{
+	static const struct km_presign_row row = { 1, 3 };
+
+	for (unsigned id = KM_CURVE_P384; id <= KM_CURVE_P521; id++) {
+		const struct km_curve *c = km_curve_by_id(id);
+		uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
+		struct km_sign_input in = { .context = KM_CTX_TLS13_SERVER };
+		struct km_scalar shares[2], s;
+		struct km_sign_nonce nonce;
+		struct km_machine *m[3];
+		struct net *net = net_new(id);
+		struct dealer d;
+
+		dealer_init(&d, id, c, 7, 2);
+		for (unsigned i = 1; i <= 2; i++) {
+			struct km_presign_params p = { .table = &d.table, .x_i = &d.share[i], .engine = KM_PRESIGN_ANY, .batch = 1, .rows = &row };
+
+			net_params(&p.machine, keys, id, c, (uint8_t)i, 3);
+			assert_int_equal(km_presign_new(&m[i], &p), KM_OK);
+			net_add(net, (uint8_t)i, m[i]);
+		}
+		net_run(net, 0);
+		km_scalar_set_u32(&in.m, 12345);
+		for (unsigned i = 1; i <= 2; i++) {
+			struct km_presig **ps;
+			size_t n;
+
+			assert_true(net_party(net, (uint8_t)i)->done);
+			assert_int_equal(km_presign_take(m[i], &ps, &n), KM_OK);
+			assert_int_equal(n, 1);
+			assert_int_equal(km_sign_nonce(ps[0], &in, &nonce), KM_OK);
+			km_sign_share(ps[0], &in, &nonce, &shares[i - 1]);
+			km_presig_free(ps[0]);
+			free(ps);
+			km_machine_free(m[i]);
+		}
+		assert_int_equal(km_sign_combine(c, &s, shares, 2), KM_OK);
+		assert_int_equal(km_ecdsa_verify_var(c, &d.table.x, &in.m, &nonce.r, &s), KM_OK);
+		net_free(net);
+	}
+	assert_int_equal(km_secret_in_use(), 0);
+}
+
 /* ---- faults on the way */
 
 struct lose {
@@ -368,5 +413,5 @@ static void test_bounds(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_two), cmocka_unit_test(test_three), cmocka_unit_test(test_five), cmocka_unit_test(test_presignature),
-	 cmocka_unit_test(test_order), cmocka_unit_test(test_silence), cmocka_unit_test(test_wiped), cmocka_unit_test(test_forged),
+	 cmocka_unit_test(test_order), cmocka_unit_test(test_other_curves), cmocka_unit_test(test_silence), cmocka_unit_test(test_wiped), cmocka_unit_test(test_forged),
 	 cmocka_unit_test(test_params), cmocka_unit_test(test_bounds))

@@ -9,7 +9,7 @@
 #include "../lib/dealer.h"
 #include "../lib/dkg_help.h"
 #include "base/secret.h"
-#include "proto/presign_impl.h"
+#include "proto/any_impl.h"
 
 #define STACK (1 << 20)
 
@@ -74,7 +74,7 @@ static void presign_clean(const struct km_presign *s)
 		absent_bytes(s->early->pair[j], 16, "a pair seed");
 		absent_bytes(s->early->pair[j] + 16, 16, "a pair seed");
 	}
-	for (unsigned kind = 0; kind < KM_KINDS; kind++)
+	for (unsigned kind = 0; s->sh[0] && kind < KM_KINDS; kind++)
 		for (unsigned l = 0; l <= s->batch; l++)
 			absent(&s->sh[kind][l], kinds[kind]);
 	for (unsigned o = 0; o < s->own; o++) {
@@ -107,6 +107,48 @@ static void test_presign(void **state)
 
 	group_init(&g, 1, 7, 2, 7, 3, 0);
 	net_jobs(g.net, job_presign);
+	net_run(g.net, 0);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_true(net_party(g.net, (uint8_t)i)->done);
+	group_clear(&g);
+}
+
+static void link_clean(const struct km_any_link *link, size_t len)
+{
+	absent(&link->y, "y");
+	absent_bytes(link->delta, 16, "Delta");
+	for (size_t i = 0; i + 16 <= len; i += 16)
+		absent_bytes(link->beta + i, 16, "choices");
+	for (unsigned p = 0; p < KM_OT_KAPPA; p++) {
+		absent(&link->x[p], "x");
+		absent_bytes(link->chosen[p], 16, "a chosen key");
+		absent_bytes(link->both[p][0], 16, "a key");
+		absent_bytes(link->both[p][1], 16, "a key");
+	}
+}
+
+static void job_any(struct km_machine *m, struct km_job *job)
+{
+	const struct km_presign *s = m->state;
+
+	on_own_stack(run_job, job);
+	presign_clean(s);
+	if (!s->any || s->fail)
+		return;
+	for (unsigned l = 0; l < s->batch; l++)
+		if (job->what != KM_JOB_ANY_SHARES)   /* then it is in the body, to be opened */
+			absent(&s->any->w[l], "w_i");
+	for (unsigned j = 1; j <= KM_MAX_PEERS; j++)
+		if (s->any->link[j])
+			link_clean(s->any->link[j], s->any->len);
+}
+
+static void test_any(void **state)
+{
+	struct group g;
+
+	group_init_any(&g, 1, 7, 7, 1);
+	net_jobs(g.net, job_any);
 	net_run(g.net, 0);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_true(net_party(g.net, (uint8_t)i)->done);
@@ -181,4 +223,4 @@ static void test_sign(void **state)
 	group_clear(&g);
 }
 
-KM_TESTS(cmocka_unit_test(test_presign), cmocka_unit_test(test_dkg), cmocka_unit_test(test_sign))
+KM_TESTS(cmocka_unit_test(test_presign), cmocka_unit_test(test_any), cmocka_unit_test(test_dkg), cmocka_unit_test(test_sign))

@@ -24,7 +24,8 @@ static const struct suite suites[] = {
 #define EXPAND_MAX (2 * 98)
 
 /* expand_message_xmd (5.3.1). n <= EXPAND_MAX. */
-static int expand(const struct suite *su, uint8_t *out, size_t n, const uint8_t *msg, size_t msg_len, const uint8_t *dst, size_t dst_len)
+static int expand(const struct suite *su, uint8_t *out, size_t n, const uint8_t *msg, size_t msg_len, const uint8_t *dst,
+		  size_t dst_len)
 {
 	uint8_t in[128 + KM_HASH2CURVE_MSG_MAX + 3 + KM_HASH2CURVE_DST_MAX + 1], b0[64], b[64];
 	size_t size = su->hash / 8, at = su->block;
@@ -78,7 +79,8 @@ static void to_field(const struct km_curve *c, mp_limb_t *r, const uint8_t *in, 
 }
 
 /* y = sqrt(u/v), returns 1; when u/v is no square, y = sqrt(Z u/v), returns 0 (F.2.1.2, p = 3 mod 4). v is not zero. */
-static mp_limb_t sqrt_ratio(const struct km_curve *c, const struct suite *su, mp_limb_t *y, const mp_limb_t *u, const mp_limb_t *v)
+static mp_limb_t sqrt_ratio(const struct km_curve *c, const struct suite *su, mp_limb_t *y, const mp_limb_t *u,
+			    const mp_limb_t *v)
 {
 	const struct km_mod *p = &c->p;
 	mp_limb_t t[KM_LIMBS_MAX], uv[KM_LIMBS_MAX], y2[KM_LIMBS_MAX], e[KM_LIMBS_MAX], square;
@@ -149,7 +151,8 @@ static void map(const struct km_curve *c, const struct suite *su, struct km_poin
 	memcpy(r->z, t4, c->n * sizeof(t4[0]));
 }
 
-int km_hash_to_curve(const struct km_curve *c, struct km_point *r, const void *msg, size_t msg_len, const void *dst, size_t dst_len)
+int km_hash_to_curve(const struct km_curve *c, struct km_point *r, const void *msg, size_t msg_len, const void *dst,
+		     size_t dst_len)
 {
 	const struct suite *su = &suites[c->id];
 	mp_limb_t u[KM_LIMBS_MAX];

@@ -11,6 +11,7 @@
 /* r = hash_to_curve(msg) under the domain separation tag dst: uniform, nobody knows its logarithm. Constant time in msg, of given
  * length: no attempt is ever repeated. r is public only after km_point_declassify; it may be the identity (never by chance).
  * KM_E_LIMIT when msg or dst are too long or dst is empty. */
-int km_hash_to_curve(const struct km_curve *c, struct km_point *r, const void *msg, size_t msg_len, const void *dst, size_t dst_len) KM_MUST;
+int km_hash_to_curve(const struct km_curve *c, struct km_point *r, const void *msg, size_t msg_len, const void *dst,
+		     size_t dst_len) KM_MUST;
 
 #endif

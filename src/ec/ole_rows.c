@@ -114,7 +114,8 @@ void km_row_pad(const struct km_curve *c, mp_limb_t *row, const uint8_t *wide)
 #undef CALL
 }
 
-KM_INLINE void send_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *p0, const mp_limb_t *p1, const mp_limb_t *in, const unsigned n)
+KM_INLINE void send_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *p0, const mp_limb_t *p1, const mp_limb_t *in,
+		      const unsigned n)
 {
 	mp_limb_t t[KM_LIMBS_MAX];
 
@@ -165,8 +166,8 @@ int km_row_receive(const struct km_curve *c, mp_limb_t *row, const uint8_t *in, 
 	return err;
 }
 
-KM_INLINE void check_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta, mp_limb_t mask,
-		       const unsigned n)
+KM_INLINE void check_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta,
+		       mp_limb_t mask, const unsigned n)
 {
 	mp_limb_t sum[KM_LIMBS_MAX], t[KM_LIMBS_MAX];
 
@@ -184,7 +185,8 @@ KM_INLINE void check_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *
 	store_n(c, out, sum, n);
 }
 
-void km_row_check(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta, unsigned bit)
+void km_row_check(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta,
+		  unsigned bit)
 {
 	mp_limb_t mask = km_ct_mask(bit);
 

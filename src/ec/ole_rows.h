@@ -27,7 +27,8 @@ void km_row_send(const struct km_curve *c, uint8_t *out, const mp_limb_t *p0, co
 /* row += bit * in. KM_E_ENCODING when a scalar of `in` is not below q. */
 int km_row_receive(const struct km_curve *c, mp_limb_t *row, const uint8_t *in, unsigned bit) KM_MUST;
 /* out = row[2] + theta[0] row[0] + theta[1] row[1] - bit * eta, encoded. eta: flat, may be NULL. */
-void km_row_check(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta, unsigned bit);
+void km_row_check(const struct km_curve *c, uint8_t *out, const mp_limb_t *row, const mp_limb_t *theta, const mp_limb_t *eta,
+		  unsigned bit);
 /* acc[0..1] += g * row[0..1] */
 void km_row_sum(const struct km_curve *c, mp_limb_t *acc, const mp_limb_t *row, const mp_limb_t *g);
 /* acc += bit * a (one scalar) */

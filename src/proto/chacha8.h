@@ -1,5 +1,5 @@
-/* chacha8.h: eight ChaCha20 streams side by side, each of its own key: the pads of the OT extension are short, so many keys at once
- * is what fills the vector units. The bytes are those of the cipher in Nettle with nonce 0, counter from 0. */
+/* chacha8.h: eight ChaCha20 streams side by side, each of its own key: the pads of the OT extension are short, so many keys at
+ * once is what fills the vector units. The bytes are those of the cipher in Nettle with nonce 0, counter from 0. */
 #ifndef KM_PROTO_CHACHA8_H
 #define KM_PROTO_CHACHA8_H
 

@@ -15,8 +15,8 @@ struct km_gf128 {
 struct km_gf128 km_gf128_load(const uint8_t in[KM_GF128_SIZE]);
 void km_gf128_store(uint8_t out[KM_GF128_SIZE], struct km_gf128 a);
 
-/* sum over i < n of a[i] * b_i, the b_i encoded one after the other; reduced once. By the processor's carry-less product where it has
- * one, else portably. */
+/* sum over i < n of a[i] * b_i, the b_i encoded one after the other; reduced once. By the processor's carry-less product where it
+ * has one, else portably. */
 struct km_gf128 km_gf128_dot(const struct km_gf128 *a, const uint8_t *b, size_t n);
 /* The portable way, always there. */
 struct km_gf128 km_gf128_dot_portable(const struct km_gf128 *a, const uint8_t *b, size_t n);

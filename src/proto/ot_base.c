@@ -10,7 +10,8 @@
 static const char point_tag[] = "keymesh/1/ot-base";
 
 /* H_e(r). WHY straight-line: one that tries again until a point comes out tells e, that is Alice's choice, by its time. */
-static int hash_point(const struct km_curve *c, const struct km_ot_pair *pair, struct km_point *out, unsigned position, unsigned e, const uint8_t *r_enc)
+static int hash_point(const struct km_curve *c, const struct km_ot_pair *pair, struct km_point *out, unsigned position,
+		      unsigned e, const uint8_t *r_enc)
 {
 	uint8_t d[KM_HASH_SIZE];
 	struct km_hash h;
@@ -34,8 +35,8 @@ static int hash_point(const struct km_curve *c, const struct km_ot_pair *pair, s
 	return err;
 }
 
-static void derive(const struct km_curve *c, const struct km_ot_pair *pair, uint8_t key[KM_OT_KEY_SIZE], unsigned position, unsigned e,
-		   const uint8_t *a_enc, const uint8_t *r_enc, const struct km_point *shared)
+static void derive(const struct km_curve *c, const struct km_ot_pair *pair, uint8_t key[KM_OT_KEY_SIZE], unsigned position,
+		   unsigned e, const uint8_t *a_enc, const uint8_t *r_enc, const struct km_point *shared)
 {
 	uint8_t enc[KM_POINT_MAX];
 	struct km_hash h;
@@ -79,8 +80,8 @@ static void swap(struct km_point *a, struct km_point *b, unsigned bit)
 }
 
 /* r[0], r[1] and x of one position. */
-static int choose_one(const struct km_curve *c, const struct km_ot_pair *pair, unsigned position, unsigned b, struct km_secret *x, struct km_point r[2],
-		      struct km_rng *rng)
+static int choose_one(const struct km_curve *c, const struct km_ot_pair *pair, unsigned position, unsigned b, struct km_secret *x,
+		      struct km_point r[2], struct km_rng *rng)
 {
 	uint8_t enc[KM_POINT_MAX];
 	struct km_secret any;
@@ -108,8 +109,8 @@ static int choose_one(const struct km_curve *c, const struct km_ot_pair *pair, u
 	return KM_OK;
 }
 
-int km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE], struct km_secret *x, uint8_t *r_enc,
-		      struct km_rng *rng)
+int km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE],
+		      struct km_secret *x, uint8_t *r_enc, struct km_rng *rng)
 {
 	size_t ps = km_curve_point_size(c);
 	struct km_point *r = calloc(2 * KM_OT_KAPPA, sizeof(*r));
@@ -124,8 +125,8 @@ int km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, c
 }
 
 /* y (r_e + H_e(r_{1-e})) into a key. */
-static int key_of(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y, const uint8_t *a_enc, const uint8_t *r_enc,
-		  const struct km_point r[2], unsigned position, unsigned e, uint8_t key[KM_OT_KEY_SIZE])
+static int key_of(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y, const uint8_t *a_enc,
+		  const uint8_t *r_enc, const struct km_point r[2], unsigned position, unsigned e, uint8_t key[KM_OT_KEY_SIZE])
 {
 	struct km_point h;
 	int err = hash_point(c, pair, &h, position, e, r_enc + (1 - e) * km_curve_point_size(c));
@@ -142,8 +143,8 @@ static int key_of(const struct km_curve *c, const struct km_ot_pair *pair, const
 	return KM_OK;
 }
 
-int km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y, const uint8_t *a_enc, const uint8_t *r_enc,
-			 uint8_t (*keys)[2][KM_OT_KEY_SIZE])
+int km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y, const uint8_t *a_enc,
+			 const uint8_t *r_enc, uint8_t (*keys)[2][KM_OT_KEY_SIZE])
 {
 	size_t ps = km_curve_point_size(c);
 	struct km_point r[2];
@@ -161,8 +162,9 @@ int km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair
 	return KM_OK;
 }
 
-int km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *x, const uint8_t delta[KM_OT_DELTA_SIZE],
-			   const uint8_t *a_enc, const uint8_t *r_enc, uint8_t (*keys)[KM_OT_KEY_SIZE])
+int km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *x,
+			   const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *a_enc, const uint8_t *r_enc,
+			   uint8_t (*keys)[KM_OT_KEY_SIZE])
 {
 	size_t ps = km_curve_point_size(c);
 	struct km_point a, *shared;

@@ -41,7 +41,8 @@ void km_ot_ext_bob(uint8_t *t, uint8_t *u, const uint8_t (*keys)[2][KM_OT_KEY_SI
 	}
 }
 
-void km_ot_ext_alice(uint8_t *q, const uint8_t (*keys)[KM_OT_KEY_SIZE], const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *u, size_t len)
+void km_ot_ext_alice(uint8_t *q, const uint8_t (*keys)[KM_OT_KEY_SIZE], const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *u,
+		     size_t len)
 {
 	for (unsigned i = 0; i < KM_OT_KAPPA; i++, q += len, u += len) {
 		uint8_t mask = (uint8_t)-km_ot_bit(delta, i);
@@ -55,7 +56,8 @@ void km_ot_ext_alice(uint8_t *q, const uint8_t (*keys)[KM_OT_KEY_SIZE], const ui
 
 /* ---- the check */
 
-struct km_gf128 *km_ot_ext_challenge(const struct km_ot_pair *pair, const uint8_t y1[2][KM_HASH_SIZE], const uint8_t *u, size_t len)
+struct km_gf128 *km_ot_ext_challenge(const struct km_ot_pair *pair, const uint8_t y1[2][KM_HASH_SIZE], const uint8_t *u,
+				     size_t len)
 {
 	size_t n = len / KM_OT_BLOCK;
 	struct km_gf128 *chi = calloc(n, sizeof(*chi));
@@ -93,7 +95,8 @@ void km_ot_ext_prove(uint8_t out[KM_OT_CHECK_SIZE], const struct km_gf128 *chi, 
 	km_declassify(out, KM_OT_CHECK_SIZE);
 }
 
-int km_ot_ext_check(const uint8_t in[KM_OT_CHECK_SIZE], const struct km_gf128 *chi, const uint8_t *q, const uint8_t delta[KM_OT_DELTA_SIZE], size_t len)
+int km_ot_ext_check(const uint8_t in[KM_OT_CHECK_SIZE], const struct km_gf128 *chi, const uint8_t *q,
+		    const uint8_t delta[KM_OT_DELTA_SIZE], size_t len)
 {
 	struct km_gf128 x = km_gf128_load(in), f, t;
 	uint64_t diff = 0, mask;
@@ -174,7 +177,8 @@ void km_ot_pads_init(struct km_ot_pads *p, const struct km_ot_pair *pair)
 	km_hash_u8(&p->prefix, pair->bob);
 }
 
-void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, const uint32_t row[KM_OT_PADS], const uint8_t (*q)[KM_OT_BLOCK])
+void km_ot_pad(const struct km_ot_pads *p, uint8_t *out, size_t n, const uint32_t row[KM_OT_PADS],
+	       const uint8_t (*q)[KM_OT_BLOCK])
 {
 	uint8_t keys[KM_OT_PADS][KM_HASH_SIZE];
 

@@ -63,7 +63,8 @@ static int any_shape(const struct km_presign *s, unsigned round, unsigned sender
 		return recipient ? KM_OK : KM_E_ENCODING;
 	case KM_ANY_Y3:
 		if (recipient)
-			*shape = (struct km_shape){ (uint32_t)km_vole_head_size(s->curve, s->batch), (uint32_t)km_vole_row_size(s->curve), s->batch };
+			*shape = (struct km_shape){(uint32_t)km_vole_head_size(s->curve, s->batch),
+						   (uint32_t)km_vole_row_size(s->curve), s->batch};
 		else
 			*shape = (struct km_shape){ 2 * KM_HASH_SIZE, 0, 0 };
 		return KM_OK;
@@ -256,7 +257,8 @@ static void vole_of(const struct km_presign *s, struct km_vole *v, unsigned alic
 	const struct km_machine *m = s->m;
 	unsigned self = m->self;
 
-	*v = (struct km_vole){ .c = s->curve, .pair = pair_of(s, alice, bob), .batch = s->batch, .xi = s->any->xi, .gadget = s->any->gadget };
+	*v = (struct km_vole){
+	    .c = s->curve, .pair = pair_of(s, alice, bob), .batch = s->batch, .xi = s->any->xi, .gadget = s->any->gadget};
 	memcpy(v->digest[0], alice == self ? m->sent[KM_ANY_Y1][bob] : m->priv[KM_ANY_Y1][alice].msg.digest, KM_HASH_SIZE);
 	memcpy(v->digest[1], bob == self ? m->sent[KM_ANY_Y1][alice] : m->priv[KM_ANY_Y1][bob].msg.digest, KM_HASH_SIZE);
 	memcpy(v->digest[2], bob == self ? m->sent[KM_ANY_Y2][alice] : m->priv[KM_ANY_Y2][bob].msg.digest, KM_HASH_SIZE);
@@ -387,7 +389,8 @@ static int run_payload(struct km_presign *s)
 		err = private_room(s, KM_ANY_Y3);
 	if (!err) {
 		vole_of(s, &v, s->m->self, j);
-		err = km_vole_send(&v, rows, link->delta, s->k, s->v, &link->rng, any->body, any->body + km_vole_head_size(s->curve, s->batch), any->w, s->c);
+		err = km_vole_send(&v, rows, link->delta, s->k, s->v, &link->rng, any->body,
+				   any->body + km_vole_head_size(s->curve, s->batch), any->w, s->c);
 	}
 	if (!err && !km_set_next(partners(s), j))
 		err = make_c0(s);
@@ -495,7 +498,8 @@ static int any_start(struct km_presign *s, struct km_outs *outs)
 
 static int any_round_done(struct km_presign *s, unsigned round, struct km_outs *outs)
 {
-	static const unsigned jobs[] = { [KM_ANY_Y1] = KM_JOB_ANY_EXTEND, [KM_ANY_Y2] = KM_JOB_ANY_PAYLOAD, [KM_ANY_Y3] = KM_JOB_ANY_SHARES };
+	static const unsigned jobs[] = {
+	    [KM_ANY_Y1] = KM_JOB_ANY_EXTEND, [KM_ANY_Y2] = KM_JOB_ANY_PAYLOAD, [KM_ANY_Y3] = KM_JOB_ANY_SHARES};
 
 	return first_job(s, jobs[round], outs);
 }

@@ -76,7 +76,8 @@ static void pair_hash(const struct km_vole *v, struct km_hash *h, const char *pu
 
 /* theta of an index, in plain and in Montgomery form.
  * WHY over the whole payload: an Alice who knows theta before she makes a row hides other inputs in it (B4). */
-static void theta_of(const struct km_vole *v, const uint8_t root[KM_HASH_SIZE], unsigned index, struct km_scalar plain[KM_ROW_INPUTS], mp_limb_t *mont)
+static void theta_of(const struct km_vole *v, const uint8_t root[KM_HASH_SIZE], unsigned index,
+		     struct km_scalar plain[KM_ROW_INPUTS], mp_limb_t *mont)
 {
 	for (unsigned i = 0; i < KM_ROW_INPUTS; i++) {
 		struct km_hash h;
@@ -120,8 +121,8 @@ struct sender {
 };
 
 /* All transfers of one index, four at a time: two pads each. */
-static void send_index(struct sender *s, unsigned l, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const mp_limb_t *in, uint8_t *out,
-		       mp_limb_t *acc)
+static void send_index(struct sender *s, unsigned l, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE],
+		       const mp_limb_t *in, uint8_t *out, mp_limb_t *acc)
 {
 	const struct km_vole *v = s->v;
 	unsigned n = km_row_limbs(v->c);
@@ -154,7 +155,8 @@ static void send_index(struct sender *s, unsigned l, const uint8_t *rows, const 
 }
 
 /* mu and eta, when the payload is complete. */
-static int send_checks(struct sender *s, const struct km_secret *k, const struct km_secret *in_v, uint8_t *head, const uint8_t *body)
+static int send_checks(struct sender *s, const struct km_secret *k, const struct km_secret *in_v, uint8_t *head,
+		       const uint8_t *body)
 {
 	const struct km_vole *v = s->v;
 	unsigned n = km_row_limbs(v->c);
@@ -185,8 +187,9 @@ static int send_checks(struct sender *s, const struct km_secret *k, const struct
 	return err;
 }
 
-int km_vole_send(const struct km_vole *v, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const struct km_secret *k, const struct km_secret *in_v,
-		 struct km_rng *rng, uint8_t *head, uint8_t *body, struct km_secret *u, struct km_secret *w)
+int km_vole_send(const struct km_vole *v, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const struct km_secret *k,
+		 const struct km_secret *in_v, struct km_rng *rng, uint8_t *head, uint8_t *body, struct km_secret *u,
+		 struct km_secret *w)
 {
 	struct sender s = { .v = v, .wide = KM_ROW_WIDTH * km_curve_wide_size(v->c) };
 	size_t rows_size = (size_t)v->batch * v->xi * KM_ROW_WIDTH * km_row_limbs(v->c) * sizeof(*s.p0);
@@ -223,8 +226,9 @@ out:
 
 /* ---- Bob */
 
-static int receive_index(const struct km_vole *v, const struct km_ot_pads *pads, unsigned l, const uint8_t *rows, const uint8_t *beta, const uint8_t *in,
-			 const mp_limb_t *theta, const mp_limb_t *eta, uint8_t *line, mp_limb_t *acc)
+static int receive_index(const struct km_vole *v, const struct km_ot_pads *pads, unsigned l, const uint8_t *rows,
+			 const uint8_t *beta, const uint8_t *in, const mp_limb_t *theta, const mp_limb_t *eta, uint8_t *line,
+			 mp_limb_t *acc)
 {
 	unsigned n = km_row_limbs(v->c);
 	size_t ss = km_curve_scalar_size(v->c), pad = KM_ROW_WIDTH * km_curve_wide_size(v->c);
@@ -251,8 +255,8 @@ static int receive_index(const struct km_vole *v, const struct km_ot_pads *pads,
 	return err;
 }
 
-int km_vole_receive(const struct km_vole *v, const uint8_t *rows, const uint8_t *beta, const uint8_t *head, const uint8_t *body, struct km_secret *u,
-		    struct km_secret *w)
+int km_vole_receive(const struct km_vole *v, const uint8_t *rows, const uint8_t *beta, const uint8_t *head, const uint8_t *body,
+		    struct km_secret *u, struct km_secret *w)
 {
 	size_t ss = km_curve_scalar_size(v->c);
 	mp_limb_t acc[KM_ROW_LIMBS_MAX], mont[KM_ROW_LIMBS_MAX];

@@ -8,10 +8,10 @@
  *	theta = HS(... Merkle root over all that was sent ...), two for each index; eta = m + theta . (k, v);
  *	mu = H over all p0[2] + theta . p0[0..1];  Bob wants it over d[2] + theta . d[0..1] - beta_t eta
  *
- * Soundness. xi = bits(q) + 2 * 80: chi is within 2^-80 of uniform (leftover hash) even when Alice has guessed up to 80 bits of beta;
- * rho = ceil(128 / bits(q)) check scalars: a row that carries other inputs than the rest passes with 1/q for each theta asked of
- * the hash, or where its bit beta_t was guessed to be 0 (or 1): c such rows with 2^-c, at the cost of c of the spare bits.
- * One mu for the run of a pair is one hash of everything: no row can be tried alone. */
+ * Soundness. xi = bits(q) + 2 * 80: chi is within 2^-80 of uniform (leftover hash) even when Alice has guessed up to 80 bits of
+ * beta; rho = ceil(128 / bits(q)) check scalars: a row that carries other inputs than the rest passes with 1/q for each theta
+ * asked of the hash, or where its bit beta_t was guessed to be 0 (or 1): c such rows with 2^-c, at the cost of c of the spare
+ * bits. One mu for the run of a pair is one hash of everything: no row can be tried alone. */
 #ifndef KM_PROTO_VOLE_H
 #define KM_PROTO_VOLE_H
 
@@ -43,10 +43,11 @@ mp_limb_t *km_vole_gadget(const struct km_curve *c, const uint8_t sid[KM_HASH_SI
 void km_vole_chi(const struct km_vole *v, struct km_secret *chi, const uint8_t *beta, unsigned index);
 
 /* Alice: rows are those of Q. Fills head (mu | eta) and body; adds cu to u[l], cv to w[l]. KM_E_NOMEM. */
-int km_vole_send(const struct km_vole *v, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const struct km_secret *k, const struct km_secret *in_v,
-		 struct km_rng *rng, uint8_t *head, uint8_t *body, struct km_secret *u, struct km_secret *w) KM_MUST;
+int km_vole_send(const struct km_vole *v, const uint8_t *rows, const uint8_t delta[KM_OT_DELTA_SIZE], const struct km_secret *k,
+		 const struct km_secret *in_v, struct km_rng *rng, uint8_t *head, uint8_t *body, struct km_secret *u,
+		 struct km_secret *w) KM_MUST;
 /* Bob: rows are those of T. Adds du, dv. KM_E_ENCODING, KM_E_VERIFY, KM_E_NOMEM; the sums are then of no use. */
-int km_vole_receive(const struct km_vole *v, const uint8_t *rows, const uint8_t *beta, const uint8_t *head, const uint8_t *body, struct km_secret *u,
-		    struct km_secret *w) KM_MUST;
+int km_vole_receive(const struct km_vole *v, const uint8_t *rows, const uint8_t *beta, const uint8_t *head, const uint8_t *body,
+		    struct km_secret *u, struct km_secret *w) KM_MUST;
 
 #endif

@@ -1,5 +1,5 @@
-/* attack_a2.c: psi (or k, v, a) that differ from one partner to the next. A corrupt Bob uses a + D towards one Alice only: w is off by
- * D k of hers, which it does not know. What comes out is no presignature: it signs nothing, and everybody spent a run on it.
+/* attack_a2.c: psi (or k, v, a) that differ from one partner to the next. A corrupt Bob uses a + D towards one Alice only: w is
+ * off by D k of hers, which it does not know. What comes out is no presignature: it signs nothing, and everybody spent a run.
  * Stopped by: the sum checks of C3; and where it waits for all other C3 and bends A' and C' until the sums hold, by the
  * proof of (a, c). */
 #include "attack.h"

@@ -1,5 +1,5 @@
-/* attack_b1.c: selective abort, repeated. A corrupt Bob changes one bit of one column of u: Alice's check fails where Delta has that bit
- * and passes where not, so each run tells him a bit of Delta. Sixteen runs give sixteen bits of the Delta of the next run, if it is kept.
+/* attack_b1.c: selective abort, repeated. A corrupt Bob changes one bit of one column of u: Alice's check fails where Delta has
+ * that bit and passes where not, so each run tells him a bit of Delta. Sixteen runs give sixteen bits of the next Delta, if it is kept.
  * Stopped by: base OTs, and so Delta, fresh in every run: what was learned is of no use. */
 #include "any.h"
 

@@ -1,9 +1,9 @@
 /* attack_b2.c: base OT points of the receiver's liking.
- * First: a corrupt Alice sends two points whose logarithms she knows. If nothing was hashed to she has both keys of each position, so
- * u shows her Bob's choices, his chi, and by psi his share a: the run goes on and nobody notices.
+ * First: a corrupt Alice sends two points whose logarithms she knows. If nothing was hashed to she has both keys of each
+ * position, so u shows her Bob's choices, his chi, and by psi his share a: the run goes on and nobody notices.
  * Stopped by: of the two points of a position one is the hash of the other's, so its logarithm is unknown.
  * Second: r_0 = -H_0(r_1), so that Bob's key is y times the identity, which everybody on the wire knows.
- * Stopped by: that sum may not be the identity. Points off the curve and the identity itself have no encoding (test_any). */
+ * Stopped by: that sum may not be the identity. Points off the curve and the identity have no encoding (test_ot, test_any). */
 #include "any.h"
 #include "base/hash.h"
 #include "ec/hash2curve.h"
@@ -17,8 +17,8 @@ static struct {
 	struct km_scalar a, guess;                      /* Bob's a, and what Alice takes for it */
 } at;
 
-static void key(const struct km_presign *s, uint8_t out[KM_OT_KEY_SIZE], unsigned p, unsigned e, const uint8_t *a_enc, const uint8_t *r_enc,
-		const struct km_point *shared)
+static void key(const struct km_presign *s, uint8_t out[KM_OT_KEY_SIZE], unsigned p, unsigned e, const uint8_t *a_enc,
+		const uint8_t *r_enc, const struct km_point *shared)
 {
 	uint8_t enc[KM_POINT_MAX];
 	struct km_hash h;
@@ -129,7 +129,9 @@ static enum net_verdict y2_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **ra
 static void mount(struct group *g, struct rush *r)
 {
 	memset(&at, 0, sizeof(at));
-	*r = (struct rush){ .change = { [KM_JOB_ANY_BASE] = known_logs, [KM_JOB_ANY_EXTEND] = both_keys, [KM_JOB_ANY_PAYLOAD] = read_choices }, .ctx = g };
+	*r = (struct rush){
+	    .change = {[KM_JOB_ANY_BASE] = known_logs, [KM_JOB_ANY_EXTEND] = both_keys, [KM_JOB_ANY_PAYLOAD] = read_choices},
+	    .ctx = g};
 	group_init_any(g, 2, PAIR, PAIR, 1);
 	rush_attach(r, g->m[CORRUPT]);
 	net_tap(g->net, y2_tap, g);

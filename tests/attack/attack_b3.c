@@ -1,5 +1,5 @@
-/* attack_b3.c: polychromatic receiver. A corrupt Bob names another choice in ten columns of one row of u, so that in this row Alice's
- * pads hang on ten bits of Delta alone. He tries all 1,024 against mu in her payload: the one that fits is Delta, ten bits a run.
+/* attack_b3.c: polychromatic receiver. A corrupt Bob names another choice in ten columns of one row of u, so that in this row
+ * Alice's pads hang on ten bits of Delta alone. He tries all 1,024 against mu in her payload: the one that fits is Delta.
  * Stopped by: the check of the extension, which he passes with 2^-10; Alice then sends no payload at all. */
 #include "any.h"
 
@@ -76,7 +76,8 @@ static unsigned search(unsigned *found)
 {
 	const struct km_curve *c = at.g.d.curve;
 	mp_limb_t *gadget = km_vole_gadget(c, at.g.m[CORRUPT]->sid);
-	struct km_vole v = { .c = c, .pair = { at.g.m[CORRUPT]->sid, HONEST, CORRUPT }, .batch = 1, .xi = km_vole_xi(c), .gadget = gadget };
+	struct km_vole v = {
+	    .c = c, .pair = {at.g.m[CORRUPT]->sid, HONEST, CORRUPT}, .batch = 1, .xi = km_vole_xi(c), .gadget = gadget};
 	uint8_t *t = malloc(KM_OT_KAPPA * at.len), *rows = malloc(KM_OT_KAPPA * at.len);
 	unsigned fits = 0;
 

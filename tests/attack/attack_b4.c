@@ -1,6 +1,6 @@
-/* attack_b4.c: an OLE sender who knows theta before she makes her rows. Alice adds d_t to the first scalar of twelve rows and takes
- * theta d_t from the check scalar: Bob's check still holds, and his share is off by sum g_t beta_t d_t. With d_t = 2^i / g_t that is a
- * number of twelve bits, which w and the points of C3 show her: twelve of Bob's choices.
+/* attack_b4.c: an OLE sender who knows theta before she makes her rows. Alice adds d_t to the first scalar of twelve rows and
+ * takes theta d_t from the check scalar: Bob's check still holds, and his share is off by sum g_t beta_t d_t. With
+ * d_t = 2^t / g_t that is a number of twelve bits, which w and the points of C3 show her: twelve of Bob's choices.
  * Stopped by: theta covers the whole payload, so that it is another one for other rows. */
 #include "any.h"
 

@@ -1,5 +1,5 @@
-/* bench_presign.c: `bench_presign [N T B [runs [majority|any]]]`: CPU of the whole group and bytes per presignature, one thread. Engine any runs
- * among the first T of N. */
+/* bench_presign.c: `bench_presign [N T B [runs [majority|any]]]`: CPU of the whole group and bytes per presignature, one thread.
+ * Engine any runs among the first T of N. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +34,9 @@ int main(int argc, char **argv)
 		ms = (double)cpu / 1e6 / b;
 		if (k == 0 || ms < best)
 			best = ms;
-		printf("%s N=%u T=%u B=%u: group CPU %.3f ms, %.2f kB sent by the group, %.0f B per peer, for each presignature\n",
-		       engine == KM_PRESIGN_ANY ? "any" : "majority", n, t, b, ms, (double)bytes / b / 1e3, (double)bytes / b / n);
+		printf(
+		    "%s N=%u T=%u B=%u: group CPU %.3f ms, %.2f kB sent by the group, %.0f B per peer, for each presignature\n",
+		    engine == KM_PRESIGN_ANY ? "any" : "majority", n, t, b, ms, (double)bytes / b / 1e3, (double)bytes / b / n);
 	}
 	printf("presign_%sgroup_cpu_ms %.3f\n", engine == KM_PRESIGN_ANY ? "any_" : "", best);
 	return 0;

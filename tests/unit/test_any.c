@@ -151,7 +151,8 @@ static void test_other_curves(void **state)
 
 		dealer_init(&d, id, c, 7, 2);
 		for (unsigned i = 1; i <= 2; i++) {
-			struct km_presign_params p = { .table = &d.table, .x_i = &d.share[i], .engine = KM_PRESIGN_ANY, .batch = 1, .rows = &row };
+			struct km_presign_params p = {
+			    .table = &d.table, .x_i = &d.share[i], .engine = KM_PRESIGN_ANY, .batch = 1, .rows = &row};
 
 			net_params(&p.machine, keys, id, c, (uint8_t)i, 3);
 			assert_int_equal(km_presign_new(&m[i], &p), KM_OK);
@@ -345,7 +346,8 @@ static void test_forged(void **state)
 	/* Y2: x; t^5; psi above q; psi off by one; a whole column of u */
 	forged(53, (struct forge){ .round = 2, .private = 1, .offset = 3, .value = 1 }, 0, KM_E_VERIFY);
 	forged(54, (struct forge){ .round = 2, .private = 1, .offset = 16 * 6, .value = 1 }, 0, KM_E_VERIFY);
-	forged(55, (struct forge){ .round = 2, .private = 1, .offset = KM_OT_CHECK_SIZE, .value = 0xff, .times = 32 }, 0, KM_E_VERIFY);
+	forged(55, (struct forge){.round = 2, .private = 1, .offset = KM_OT_CHECK_SIZE, .value = 0xff, .times = 32}, 0,
+	       KM_E_VERIFY);
 	forged(56, (struct forge){ .round = 2, .private = 1, .offset = y2 - 1, .value = 1 }, 0, KM_E_VERIFY);
 	forged(57, (struct forge){ .round = 2, .private = 1, .offset = y2, .value = 0xa5, .times = 64 * 20 }, 0, KM_E_VERIFY);
 	/* Y3: mu, eta, a row */
@@ -412,6 +414,7 @@ static void test_bounds(void **state)
 	assert_int_equal(km_presign_any_batch_max(km_curve_by_id(KM_CURVE_P521), 2), 124);
 }
 
-KM_TESTS(cmocka_unit_test(test_two), cmocka_unit_test(test_three), cmocka_unit_test(test_five), cmocka_unit_test(test_presignature),
-	 cmocka_unit_test(test_order), cmocka_unit_test(test_other_curves), cmocka_unit_test(test_silence), cmocka_unit_test(test_wiped), cmocka_unit_test(test_forged),
+KM_TESTS(cmocka_unit_test(test_two), cmocka_unit_test(test_three), cmocka_unit_test(test_five),
+	 cmocka_unit_test(test_presignature), cmocka_unit_test(test_order), cmocka_unit_test(test_other_curves),
+	 cmocka_unit_test(test_silence), cmocka_unit_test(test_wiped), cmocka_unit_test(test_forged),
 	 cmocka_unit_test(test_params), cmocka_unit_test(test_bounds))

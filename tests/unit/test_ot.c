@@ -171,7 +171,8 @@ static void test_base_refused(void **state)
 
 struct ext {
 	size_t len;
-	uint8_t both[KM_OT_KAPPA][2][KM_OT_KEY_SIZE], chosen[KM_OT_KAPPA][KM_OT_KEY_SIZE], delta[KM_OT_DELTA_SIZE], y1[2][KM_HASH_SIZE];
+	uint8_t both[KM_OT_KAPPA][2][KM_OT_KEY_SIZE], chosen[KM_OT_KAPPA][KM_OT_KEY_SIZE], delta[KM_OT_DELTA_SIZE],
+	    y1[2][KM_HASH_SIZE];
 	uint8_t *beta, *t, *u, *q, check[KM_OT_CHECK_SIZE];
 };
 
@@ -228,7 +229,8 @@ static void test_extension(void **state)
 	km_ot_transpose(tr, e.t, e.len);
 	for (size_t j = 0; j < 8 * e.len; j++)
 		for (unsigned b = 0; b < KM_OT_BLOCK; b++)
-			assert_int_equal(qr[j * KM_OT_BLOCK + b], tr[j * KM_OT_BLOCK + b] ^ (km_ot_bit(e.beta, j) ? e.delta[b] : 0));
+			assert_int_equal(qr[j * KM_OT_BLOCK + b],
+					 tr[j * KM_OT_BLOCK + b] ^ (km_ot_bit(e.beta, j) ? e.delta[b] : 0));
 	/* and every bit in its place */
 	for (size_t j = 0; j < 8 * e.len; j++)
 		for (unsigned q = 0; q < KM_OT_KAPPA; q++)
@@ -353,7 +355,7 @@ static void test_pads(void **state)
 		assert_int_equal(memcmp(a + i * KM_OT_PAD_STRIDE, b + i * KM_OT_PAD_STRIDE, 16) != 0, i == 3 || i == 4);
 }
 
-KM_TESTS(cmocka_unit_test(test_gf128), cmocka_unit_test(test_base), cmocka_unit_test(test_base_bound), cmocka_unit_test(test_base_refused),
-	 cmocka_unit_test(test_extension), cmocka_unit_test(test_extension_cheat), cmocka_unit_test(test_extension_answer),
-	 cmocka_unit_test(test_challenge), cmocka_unit_test(test_chacha8),
+KM_TESTS(cmocka_unit_test(test_gf128), cmocka_unit_test(test_base), cmocka_unit_test(test_base_bound),
+	 cmocka_unit_test(test_base_refused), cmocka_unit_test(test_extension), cmocka_unit_test(test_extension_cheat),
+	 cmocka_unit_test(test_extension_answer), cmocka_unit_test(test_challenge), cmocka_unit_test(test_chacha8),
 	 cmocka_unit_test(test_pads))

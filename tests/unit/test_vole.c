@@ -30,7 +30,8 @@ static void test_rows(void **state)
 
 		for (unsigned round = 0; round < 20; round++) {
 			uint8_t bytes[2][KM_ROW_WIDE_MAX], out[KM_ROW_BYTES_MAX], enc[KM_SCALAR_MAX];
-			mp_limb_t p0[KM_ROW_LIMBS_MAX], p1[KM_ROW_LIMBS_MAX], in[KM_ROW_LIMBS_MAX], mont[KM_ROW_LIMBS_MAX], acc[KM_ROW_LIMBS_MAX] = { 0 };
+			mp_limb_t p0[KM_ROW_LIMBS_MAX], p1[KM_ROW_LIMBS_MAX], in[KM_ROW_LIMBS_MAX], mont[KM_ROW_LIMBS_MAX],
+			    acc[KM_ROW_LIMBS_MAX] = {0};
 			struct km_secret x[2][KM_ROW_WIDTH], k[KM_ROW_WIDTH], t, want;
 			struct km_scalar theta[KM_ROW_INPUTS], eta;
 
@@ -241,5 +242,5 @@ static void test_gadget(void **state)
 	free(d);
 }
 
-KM_TESTS(cmocka_unit_test(test_rows), cmocka_unit_test(test_row_encoding), cmocka_unit_test(test_ole), cmocka_unit_test(test_ole_changed),
-	 cmocka_unit_test(test_gadget))
+KM_TESTS(cmocka_unit_test(test_rows), cmocka_unit_test(test_row_encoding), cmocka_unit_test(test_ole),
+	 cmocka_unit_test(test_ole_changed), cmocka_unit_test(test_gadget))

@@ -10,11 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "mesh/clock.h"
 #include "mesh/files.h"
 
 #define DEFAULT_SOCKET "/run/keymesh/keymesh.sock"
+#define KEY_PATIENCE_MS 2500
+#define KEY_PAUSE_MS 100
 #define IN_MAX (KM_RPC_MAX_TO_CLIENT + 4u)
 
 static int exit_status(int err)
@@ -200,25 +203,39 @@ int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int t
 	return err;
 }
 
-int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *info)
+static int ask_key(struct kmd_cli *c, const struct km_rpc_key *m, struct km_rpc_key_info *info)
 {
-	struct km_rpc_key m = {.by = KM_RPC_BY_NAME};
 	struct km_rpc_frame f;
 	struct km_buf b;
 	int err;
 
-	if (!km_rpc_name_valid(name, strlen(name)))
-		return kmd_fail(&c->fail, KM_E_INVAL,
-				"\"%s\" is no name of a key: 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", name);
-	memcpy(m.name, name, strlen(name));
 	km_buf_init(&b);
-	err = km_rpc_encode_key(&b, c->seq, &m);
+	err = km_rpc_encode_key(&b, c->seq, m);
 	if (!err)
 		err = kmd_cli_call(c, &b, KM_RPC_KEY_INFO, KMD_CLI_DEADLINE_MS, &f);
 	if (!err && km_rpc_decode_key_info(&f, info))
 		err = kmd_fail(&c->fail, KM_E_STATE, "keymeshd's description of the key is malformed");
 	km_buf_clear(&b);
 	return err;
+}
+
+/* A frontend hears of a new key with its next pings: who asks right after the key generation is patient for that long. */
+int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *info)
+{
+	static const struct timespec pause = {.tv_nsec = KEY_PAUSE_MS * 1000000};
+	struct km_rpc_key m = {.by = KM_RPC_BY_NAME};
+	int err;
+
+	if (!km_rpc_name_valid(name, strlen(name)))
+		return kmd_fail(&c->fail, KM_E_INVAL,
+				"\"%s\" is no name of a key: 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit", name);
+	memcpy(m.name, name, strlen(name));
+	for (unsigned waited_ms = 0;; waited_ms += KEY_PAUSE_MS) {
+		err = ask_key(c, &m, info);
+		if ((err != KM_E_NOTFOUND && err != KM_E_NOQUORUM) || waited_ms >= KEY_PATIENCE_MS)
+			return err;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len,

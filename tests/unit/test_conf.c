@@ -13,7 +13,7 @@
 #define N_PEERS 3
 
 /* libconfig's parser forgets the string it was in when the syntax is wrong; the daemon ends then anyway. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libconfig";

@@ -18,7 +18,7 @@ int km_equal_ct(const void *a, const void *b, size_t n) KM_MUST;
 
 /* The arena: mmap with guard pages, mlock, MADV_DONTDUMP, MADV_WIPEONFORK. Blocks are zeroed when
  * handed out and wiped when given back. Thread-safe. km_secret_free accepts NULL.
- * Returns NULL when memory or the lock limit is exhausted. */
+ * Returns NULL when memory is exhausted. Over the lock limit blocks are handed out unlocked: km_secret_locked says so. */
 void *km_secret_alloc(size_t n) KM_MUST;
 void km_secret_free(void *p);
 /* Bytes now handed out, and whether every one of them is locked into memory (1) or not (0). */

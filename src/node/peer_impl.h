@@ -20,6 +20,7 @@
 #include "../base/rng.h"
 #include "../base/rules.h"
 #include "../proto/presign.h"
+#include "../proto/setup.h"
 
 /* ---- bounds and times */
 
@@ -53,7 +54,6 @@
 #define KM_SCORE_UNIT 1024u       /* one missed deadline of a run */
 #define KM_SCORED 512u            /* a link from here on is suspected: one unit counts for ten minutes */
 
-enum km_purpose { KM_PURPOSE_DKG = 1, KM_PURPOSE_PRESIGN = 2 };
 enum km_engine { KM_ENGINE_NONE = 0, KM_ENGINE_MAJORITY = 1 };
 
 /* Why no JOIN; u8 in REFUSE beside a text. */
@@ -153,19 +153,6 @@ struct km_cert_file {
 
 enum km_run_state { KM_RUN_JOINING = 1, KM_RUN_ACTIVE, KM_RUN_LINGERS, KM_RUN_DYING };
 
-struct km_proposal {
-	uint8_t purpose, engine;
-	uint8_t hash[KM_HASH_SIZE];        /* table (presign) or roster (dkg) */
-	uint32_t participants;
-	uint16_t batch;
-	uint64_t time_ms;
-	uint8_t incarnation[KM_NONCE_SIZE], nonce[KM_NONCE_SIZE];
-	char name[KM_MAX_NAME + 1];        /* dkg */
-	uint8_t threshold, curve;
-};
-
-#define KM_JOIN_LEN (KM_MSG_HEAD + KM_HASH_SIZE + 2 * KM_NONCE_SIZE)
-
 struct km_run {
 	enum km_run_state state;
 	uint64_t id;
@@ -177,7 +164,7 @@ struct km_run {
 	uint32_t joined;
 	uint8_t join_digest[KM_MAX_PEERS + 1][KM_HASH_SIZE];
 	uint8_t join[KM_MAX_PEERS + 1][KM_JOIN_LEN]; /* signed, for those who missed one */
-	uint8_t *propose;                  /* own: signed, to be sent again */
+	uint8_t *propose;                  /* the signed envelope: sent again by its initiator, shown with evidence */
 	size_t propose_len;
 	int nudged;                        /* somebody was asked for missing JOINs */
 	uint8_t sid[KM_HASH_SIZE];

@@ -1,126 +1,16 @@
 /* session.c: the set-up of every run: a signed PROPOSE of its initiator, a signed JOIN of every participant, and the sid made of
- * all of them.
- *
- *	PROPOSE body: purpose u8 | table or roster hash | participants u32 | engine u8 | B u16 | time u64 | incarnation | nonce |
- *	              key generation: name_len u8 | name, 63 bytes, zero padded | T u8 | curve u8
- *	              rows, presign: owner u8 | S u32, B of them
- *	JOIN body:    proposal id | incarnation | nonce
- *	sid         = H("sid", version, proposal id, content digests of all JOINs by sender)
- *
- * WHY a JOIN of everybody: an initiator alone could repeat a sid after a restart of another, make an honest peer contradict
- *itself and replay old verdicts. WHY a JOIN's own sid field holds its nonce: a peer that restarted and joins a replayed proposal
- *again must not look like one that equivocates. */
+ * all of them (their bytes: proto/setup.h). */
 #include "peer_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "../base/secret.h"
 
-#define PROPOSE_HEAD (1 + KM_HASH_SIZE + 4 + 1 + 2 + 8 + 2 * KM_NONCE_SIZE)
-#define PROPOSE_DKG (PROPOSE_HEAD + 1 + KM_MAX_NAME + 2)
-#define PROPOSE_ROW 5
-#define JOIN_BODY (KM_HASH_SIZE + 2 * KM_NONCE_SIZE)
 #define NUDGE_US 500000u
 #define PROPOSALS_A_SECOND 5
 #define PROPOSALS_BURST 20
 
-/* ---- bytes */
-
-static struct km_shape propose_shape(const struct km_proposal *pr)
-{
-	if (pr->purpose == KM_PURPOSE_DKG)
-		return (struct km_shape){PROPOSE_DKG, 0, 0};
-	return (struct km_shape){PROPOSE_HEAD, PROPOSE_ROW, pr->batch};
-}
-
-static void put_proposal(struct km_buf *b, const struct km_proposal *pr, const struct km_presign_row *rows)
-{
-	km_put_u8(b, pr->purpose);
-	km_put_bytes(b, pr->hash, KM_HASH_SIZE);
-	km_put_u32(b, pr->participants);
-	km_put_u8(b, pr->engine);
-	km_put_u16(b, pr->batch);
-	km_put_u64(b, pr->time_ms);
-	km_put_bytes(b, pr->incarnation, KM_NONCE_SIZE);
-	km_put_bytes(b, pr->nonce, KM_NONCE_SIZE);
-	if (pr->purpose == KM_PURPOSE_DKG) {
-		km_put_u8(b, (uint8_t)strlen(pr->name));
-		km_put_bytes(b, pr->name, KM_MAX_NAME);
-		km_put_u8(b, pr->threshold);
-		km_put_u8(b, pr->curve);
-		return;
-	}
-	for (unsigned i = 0; i < pr->batch; i++) {
-		km_put_u8(b, rows[i].owner);
-		km_put_u32(b, rows[i].quorum);
-	}
-}
-
-/* rows has room for KM_MAX_BATCH. */
-static int get_proposal(struct km_proposal *pr, struct km_presign_row *rows, const uint8_t *body, size_t len)
-{
-	struct km_reader r;
-
-	memset(pr, 0, sizeof(*pr));
-	km_reader_init(&r, body, len);
-	pr->purpose = km_get_u8(&r);
-	km_get_bytes(&r, pr->hash, KM_HASH_SIZE);
-	pr->participants = km_get_u32(&r);
-	pr->engine = km_get_u8(&r);
-	pr->batch = km_get_u16(&r);
-	pr->time_ms = km_get_u64(&r);
-	km_get_bytes(&r, pr->incarnation, KM_NONCE_SIZE);
-	km_get_bytes(&r, pr->nonce, KM_NONCE_SIZE);
-	if (pr->purpose == KM_PURPOSE_DKG) {
-		size_t n = km_get_u8(&r);
-
-		km_get_bytes(&r, pr->name, KM_MAX_NAME);
-		pr->threshold = km_get_u8(&r);
-		pr->curve = km_get_u8(&r);
-		/* one name, one encoding */
-		if (strlen(pr->name) != n || !km_name_valid(pr->name, n) || pr->batch)
-			km_reader_fail(&r, KM_E_ENCODING);
-		for (size_t i = n; i < KM_MAX_NAME; i++)
-			if (pr->name[i])
-				km_reader_fail(&r, KM_E_ENCODING);
-	} else if (pr->purpose == KM_PURPOSE_PRESIGN) {
-		if (pr->batch < 1 || pr->batch > KM_MAX_BATCH)
-			return KM_E_LIMIT;
-		for (unsigned i = 0; i < pr->batch; i++) {
-			rows[i].owner = km_get_u8(&r);
-			rows[i].quorum = km_get_u32(&r);
-		}
-	} else {
-		km_reader_fail(&r, KM_E_ENCODING);
-	}
-	return km_reader_end(&r);
-}
-
-static void tagged(const char *purpose, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len, uint8_t out[KM_HASH_SIZE])
-{
-	struct km_hash h;
-
-	km_hash_init(&h, purpose);
-	km_hash_field(&h, a, a_len);
-	if (b)
-		km_hash_field(&h, b, b_len);
-	km_hash_final(&h, out);
-}
-
 /* ---- JOIN */
-
-static void make_sid(struct km_run *run)
-{
-	struct km_hash h;
-
-	km_hash_init(&h, "sid");
-	km_hash_u16(&h, KM_MSG_VERSION);
-	km_hash_field(&h, run->proposal_id, KM_HASH_SIZE);
-	for (unsigned i = km_set_next(run->prop.participants, 0); i; i = km_set_next(run->prop.participants, i))
-		if (KM_RULE(km_rule_fresh_sid))
-			km_hash_field(&h, run->join_digest[i], KM_HASH_SIZE);
-	km_hash_final(&h, run->sid);
-}
 
 static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *msg)
 {
@@ -133,23 +23,21 @@ static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *m
 	run->joined |= km_set_bit(who);
 	if (run->joined != run->prop.participants)
 		return;
-	make_sid(run);
+	km_setup_sid(run->proposal_id, run->prop.participants, (const uint8_t (*)[KM_HASH_SIZE])run->join_digest, run->sid);
 	km_run_begin(p, run);
 }
 
 static int send_join(struct km_peer *p, struct km_run *run)
 {
-	uint8_t body[JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_LEN];
-	struct km_shape shape = {.head = JOIN_BODY};
+	uint8_t body[KM_JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_LEN];
+	struct km_shape shape = km_setup_join_shape();
 	struct km_msg msg;
 
 	km_rng_bytes(p->rng, nonce, sizeof(nonce));
-	memcpy(body, run->proposal_id, KM_HASH_SIZE);
-	memcpy(body + KM_HASH_SIZE, p->incarnation, KM_NONCE_SIZE);
-	memcpy(body + KM_HASH_SIZE + KM_NONCE_SIZE, nonce, KM_NONCE_SIZE);
-	tagged("join", run->proposal_id, KM_HASH_SIZE, nonce, sizeof(nonce), sid);
+	km_setup_join_put(body, run->proposal_id, p->incarnation, nonce);
+	km_setup_join_sid(body, sid);
 	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
-	int err = km_msg_build(&p->scratch, KM_PROTO_SETUP, 2, p->self, 0, sid, &shape, body, &p->s->identity);
+	int err = km_msg_build(&p->scratch, KM_PROTO_SETUP, KM_SETUP_JOIN, p->self, 0, sid, &shape, body, &p->s->identity);
 	if (!err)
 		err = km_msg_parse(&msg, p->scratch.data + 1, p->scratch.len - 1);
 	if (err) {
@@ -168,13 +56,13 @@ static int send_join(struct km_peer *p, struct km_run *run)
 static void take_join(struct km_peer *p, struct km_run *run, const struct km_msg *msg)
 {
 	const struct km_link *l = &p->link[msg->sender];
-	struct km_shape shape = {.head = JOIN_BODY};
+	struct km_shape shape = km_setup_join_shape();
 	uint8_t sid[KM_HASH_SIZE];
 
 	if (run->state != KM_RUN_JOINING || !km_set_has(run->prop.participants, msg->sender) ||
 	    km_set_has(run->joined, msg->sender))
 		return;
-	tagged("join", msg->body, KM_HASH_SIZE, msg->body + KM_HASH_SIZE + KM_NONCE_SIZE, KM_NONCE_SIZE, sid);
+	km_setup_join_sid(msg->body, sid);
 	if (memcmp(sid, msg->sid, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
@@ -194,7 +82,7 @@ static void on_join(struct km_peer *p, unsigned from, int relayed, const struct 
 {
 	struct km_early_join *e;
 
-	if (msg->body_len != JOIN_BODY) {
+	if (msg->body_len != KM_JOIN_BODY) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
@@ -228,12 +116,25 @@ static void take_early_joins(struct km_peer *p, const uint8_t proposal[KM_HASH_S
 	}
 }
 
+/* Kept for every run: to be sent again by its initiator, and for evidence about the run, whose judge makes the sid anew. */
+static int keep_propose(struct km_run *run, const struct km_msg *msg)
+{
+	size_t len = KM_MSG_HEAD + (size_t)msg->body_len;
+
+	run->propose = malloc(len);
+	if (!run->propose)
+		return KM_E_NOMEM;
+	memcpy(run->propose, msg->raw, len);
+	run->propose_len = len;
+	return KM_OK;
+}
+
 /* ---- PROPOSE, sending */
 
 int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key,
 		       struct km_run **out)
 {
-	struct km_shape shape = propose_shape(prop);
+	struct km_shape shape = km_setup_propose_shape(prop);
 	uint8_t sid[KM_HASH_SIZE];
 	struct km_buf body;
 	struct km_msg msg;
@@ -244,13 +145,13 @@ int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct
 	memcpy(prop->incarnation, p->incarnation, KM_NONCE_SIZE);
 	km_rng_bytes(p->rng, prop->nonce, KM_NONCE_SIZE);
 	km_buf_init(&body);
-	put_proposal(&body, prop, rows);
+	km_setup_put(&body, prop, rows);
 	err = body.err;
 	if (err)
 		goto out;
-	tagged("propose", body.data, body.len, NULL, 0, sid);
+	km_setup_propose_sid(body.data, body.len, sid);
 	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
-	err = km_msg_build(&p->scratch, KM_PROTO_SETUP, 1, p->self, 0, sid, &shape, body.data, &p->s->identity);
+	err = km_msg_build(&p->scratch, KM_PROTO_SETUP, KM_SETUP_PROPOSE, p->self, 0, sid, &shape, body.data, &p->s->identity);
 	if (!err)
 		err = km_msg_parse(&msg, p->scratch.data + 1, p->scratch.len - 1);
 	if (err) {
@@ -265,13 +166,13 @@ int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct
 	}
 	memcpy(run->proposal_id, msg.digest, KM_HASH_SIZE);
 	run->key = key;
-	run->propose = malloc(p->scratch.len);
-	if (run->propose) {
-		memcpy(run->propose, p->scratch.data, p->scratch.len);
-		run->propose_len = p->scratch.len;
+	*out = run;
+	err = keep_propose(run, &msg);
+	if (err) {
+		km_buf_reset(&p->scratch);
+		goto out;
 	}
 	km_peer_send_set(p, prop->participants);
-	*out = run;
 	err = send_join(p, run);
 out:
 	km_buf_clear(&body);
@@ -309,12 +210,12 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 	}
 	if (km_run_by_proposal(p, msg->digest))
 		return;
-	if (get_proposal(&pr, rows, msg->body, msg->body_len)) {
+	if (km_setup_get(&pr, rows, msg->body, msg->body_len)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
-	shape = propose_shape(&pr);
-	tagged("propose", msg->body, msg->body_len, NULL, 0, sid);
+	shape = km_setup_propose_shape(&pr);
+	km_setup_propose_sid(msg->body, msg->body_len, sid);
 	if (memcmp(sid, msg->sid, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
@@ -340,7 +241,7 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 		return;
 	memcpy(run->proposal_id, msg->digest, KM_HASH_SIZE);
 	run->key = key;
-	if ((pr.batch && km_run_rows(run, rows)) || send_join(p, run)) {
+	if (keep_propose(run, msg) || (pr.batch && km_run_rows(run, rows)) || send_join(p, run)) {
 		km_run_drop(p, run, KM_E_NOMEM, 0, 0);
 		return;
 	}
@@ -351,9 +252,9 @@ void km_session_on_setup(struct km_peer *p, unsigned from, int relayed, const st
 {
 	if (msg->recipient != 0 || (msg->sender != from && !relayed) || msg->sender == p->self || msg->sender > KM_MAX_PEERS)
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-	else if (msg->round == 1 && !relayed)
+	else if (msg->round == KM_SETUP_PROPOSE && !relayed)
 		on_propose(p, from, msg);
-	else if (msg->round == 2)
+	else if (msg->round == KM_SETUP_JOIN)
 		on_join(p, msg->sender, relayed, msg);
 	else
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
@@ -459,7 +360,8 @@ static void nudge(struct km_peer *p, struct km_run *run)
 	uint32_t missing = run->prop.participants & ~run->joined;
 
 	run->nudged = 1;
-	if (run->propose) {
+	if (run->initiator == p->self) {
+		km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
 		km_put_bytes(&p->scratch, run->propose, run->propose_len);
 		km_peer_send_set(p, missing);
 	}

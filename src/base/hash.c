@@ -238,3 +238,48 @@ void km_merkle_root(uint8_t *leaves, size_t n, uint8_t out[KM_HASH_SIZE])
 	}
 	memcpy(out, leaves, w);
 }
+
+unsigned km_merkle_path(uint8_t *leaves, size_t n, size_t at, uint8_t (*path)[KM_HASH_SIZE])
+{
+	const size_t w = KM_HASH_SIZE;
+	unsigned count = 0;
+
+	KM_ASSERT(at < n);
+	while (n > 1) {
+		size_t i, beside = at ^ 1;
+
+		/* a last node without a neighbour moves up and adds nothing to the path */
+		if (beside < n)
+			memcpy(path[count++], leaves + beside * w, w);
+		for (i = 0; i + 1 < n; i += 2)
+			merkle(1, leaves + i * w, w, leaves + (i + 1) * w, w, leaves + i / 2 * w);
+		if (i < n)
+			memmove(leaves + i / 2 * w, leaves + i * w, w);
+		n = (n + 1) / 2;
+		at /= 2;
+	}
+	return count;
+}
+
+int km_merkle_check(const uint8_t leaf[KM_HASH_SIZE], size_t at, size_t n, const uint8_t *path, unsigned count,
+		    const uint8_t root[KM_HASH_SIZE])
+{
+	uint8_t node[KM_HASH_SIZE];
+
+	if (at >= n)
+		return KM_E_VERIFY;
+	memcpy(node, leaf, sizeof(node));
+	for (; n > 1; n = (n + 1) / 2, at /= 2) {
+		if ((at ^ 1) >= n)
+			continue;
+		if (!count)
+			return KM_E_VERIFY;
+		if (at & 1)
+			merkle(1, path, KM_HASH_SIZE, node, KM_HASH_SIZE, node);
+		else
+			merkle(1, node, KM_HASH_SIZE, path, KM_HASH_SIZE, node);
+		path += KM_HASH_SIZE;
+		count--;
+	}
+	return !count && memcmp(node, root, KM_HASH_SIZE) == 0 ? KM_OK : KM_E_VERIFY;
+}

@@ -34,9 +34,14 @@ void km_hmac_sha256(const void *key, size_t keylen, const void *p, size_t n, uin
 void km_kdf(const void *ikm, size_t ikmlen, const char *purpose, const void *info, size_t infolen, uint8_t *out, size_t n);
 
 /* Merkle tree (RFC 6962 shape): leaf H(0x00|bytes), node H(0x01|l|r), plain SHA-256. */
-struct km_merkle;
+#define KM_MERKLE_PATH_MAX 32
 void km_merkle_leaf(const void *p, size_t n, uint8_t out[KM_HASH_SIZE]);
 /* Root over n >= 1 leaf hashes; leaves (n * 32 bytes) are overwritten as scratch. */
 void km_merkle_root(uint8_t *leaves, size_t n, uint8_t out[KM_HASH_SIZE]);
+/* The siblings of leaf `at` < n, from the bottom up; leaves are overwritten. Returns how many: at most KM_MERKLE_PATH_MAX. */
+unsigned km_merkle_path(uint8_t *leaves, size_t n, size_t at, uint8_t (*path)[KM_HASH_SIZE]);
+/* KM_OK when this is leaf `at` of the n under the root, else KM_E_VERIFY. path: count * 32 bytes. */
+int km_merkle_check(const uint8_t leaf[KM_HASH_SIZE], size_t at, size_t n, const uint8_t *path, unsigned count,
+		    const uint8_t root[KM_HASH_SIZE]) KM_MUST;
 
 #endif

@@ -246,6 +246,40 @@ static void test_merkle(void **state)
 	}
 }
 
+/* Every leaf of every small tree has a path, and no other place, length, node or root takes it. */
+static void test_merkle_paths(void **state)
+{
+	uint8_t leaf[20][32], leaves[20 * 32], root[32], path[KM_MERKLE_PATH_MAX][32] = { { 0 } };
+
+	(void)state;
+	for (unsigned k = 0; k < 20; k++) {
+		uint8_t b = (uint8_t)k;
+
+		km_merkle_leaf(&b, 1, leaf[k]);
+	}
+	for (unsigned n = 1; n <= 20; n++) {
+		memcpy(leaves, leaf, sizeof(leaves));
+		km_merkle_root(leaves, n, root);
+		for (unsigned at = 0; at < n; at++) {
+			memcpy(leaves, leaf, sizeof(leaves));
+			unsigned count = km_merkle_path(leaves, n, at, path);
+
+			assert_int_equal(km_merkle_check(leaf[at], at, n, path[0], count, root), KM_OK);
+			for (unsigned other = 0; other < n + 2; other++)
+				if (other != at)
+					assert_int_equal(km_merkle_check(leaf[at], other, n, path[0], count, root), KM_E_VERIFY);
+			assert_int_equal(km_merkle_check(leaf[(at + 1) % 20], at, n, path[0], count, root), KM_E_VERIFY);
+			if (count)
+				assert_int_equal(km_merkle_check(leaf[at], at, n, path[0], count - 1, root), KM_E_VERIFY);
+			assert_int_equal(km_merkle_check(leaf[at], at, n, path[0], count + 1, root), KM_E_VERIFY);
+			root[0] ^= 1;
+			assert_int_equal(km_merkle_check(leaf[at], at, n, path[0], count, root), KM_E_VERIFY);
+			root[0] ^= 1;
+		}
+	}
+}
+
 KM_TESTS(cmocka_unit_test(test_fields), cmocka_unit_test(test_wide), cmocka_unit_test(test_too_wide_aborts),
 	 cmocka_unit_test(test_no_two_field_lists_collide), cmocka_unit_test(test_widths_are_fields), cmocka_unit_test(test_sha2),
-	 cmocka_unit_test(test_hmac), cmocka_unit_test(test_kdf), cmocka_unit_test(test_merkle))
+	 cmocka_unit_test(test_hmac), cmocka_unit_test(test_kdf), cmocka_unit_test(test_merkle),
+	 cmocka_unit_test(test_merkle_paths))

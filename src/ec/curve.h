@@ -10,6 +10,14 @@
 #include "../base/limits.h"
 
 enum km_curve_id { KM_CURVE_P256 = 1, KM_CURVE_P384 = 2, KM_CURVE_P521 = 3 };
+#ifdef KM_TOY_CURVE
+/* For tests, see toy.h: orders of 63 bits, 17, 31, 37, 61. */
+#define KM_CURVE_TOY 0xf0
+#define KM_CURVE_TINY17 0xf1
+#define KM_CURVE_TINY31 0xf2
+#define KM_CURVE_TINY37 0xf3
+#define KM_CURVE_TINY61 0xf4
+#endif
 
 struct km_curve;   /* static table entry; fields in curve_impl.h, private to src/ec */
 

@@ -6,7 +6,7 @@
 #include "field.h"
 
 struct km_curve {
-	enum km_curve_id id;
+	unsigned id;     /* enum km_curve_id, or a toy's */
 	const char *name;
 	unsigned bits;   /* of q, and of p: the same on all three curves */
 	unsigned n;      /* limbs of p and of q */

@@ -1,6 +1,7 @@
 /* field.c: Montgomery arithmetic, see field.h. */
 #include <string.h>
 #include "field.h"
+#include "toy.h"
 #include "../base/err.h"
 #include "../base/secret.h"
 
@@ -100,9 +101,10 @@ void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a)
 }
 
 /* One entry per limb count, so that each is unrolled. */
-#define BY_SIZE(m, call4, call6, call9) \
+#define BY_SIZE(m, call1, call4, call6, call9) \
 	do {                            \
 		switch ((m)->n) {       \
+		KM_TOY_CASE(call1)      \
 		case 4:                 \
 			call4;          \
 			break;          \
@@ -116,12 +118,12 @@ void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a)
 
 void km_mod_add(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	BY_SIZE(m, km_fe_add_n(r, a, b, m->m, 4), km_fe_add_n(r, a, b, m->m, 6), km_fe_add_n(r, a, b, m->m, 9));
+	BY_SIZE(m, km_fe_add_n(r, a, b, m->m, 1), km_fe_add_n(r, a, b, m->m, 4), km_fe_add_n(r, a, b, m->m, 6), km_fe_add_n(r, a, b, m->m, 9));
 }
 
 void km_mod_sub(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	BY_SIZE(m, km_fe_sub_n(r, a, b, m->m, 4), km_fe_sub_n(r, a, b, m->m, 6), km_fe_sub_n(r, a, b, m->m, 9));
+	BY_SIZE(m, km_fe_sub_n(r, a, b, m->m, 1), km_fe_sub_n(r, a, b, m->m, 4), km_fe_sub_n(r, a, b, m->m, 6), km_fe_sub_n(r, a, b, m->m, 9));
 }
 
 void km_mod_neg(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)
@@ -137,7 +139,7 @@ void km_mod_mul(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const 
 	if (m->n == 4 && m->minv == 1)
 		km_p256_mul(r, a, b);
 	else
-		BY_SIZE(m, km_fe_mul_n(r, a, b, m, 4), km_fe_mul_n(r, a, b, m, 6), km_fe_mul_n(r, a, b, m, 9));
+		BY_SIZE(m, km_fe_mul_n(r, a, b, m, 1), km_fe_mul_n(r, a, b, m, 4), km_fe_mul_n(r, a, b, m, 6), km_fe_mul_n(r, a, b, m, 9));
 }
 
 void km_mod_sqr(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)

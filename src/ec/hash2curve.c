@@ -2,6 +2,7 @@
 #include <string.h>
 #include "hash2curve.h"
 #include "curve_impl.h"
+#include "toy.h"
 #include "../base/secret.h"
 
 /* What differs between the suites (RFC 9380, 8.2 to 8.4). */
@@ -22,6 +23,16 @@ static const struct suite suites[] = {
 };
 
 #define EXPAND_MAX (2 * 98)
+
+/* The suite of a curve; *toy is room for one that is in no table. */
+static const struct suite *suite_of(const struct km_curve *c, struct suite *toy)
+{
+	if (!KM_IS_TOY(c))
+		return &suites[c->id];
+	*toy = (struct suite){ .hash = 256, .block = 64, .field = km_curve_wide_size(c) };
+	toy->minus_z = km_toy_minus_z(c, toy->root);
+	return toy;
+}
 
 /* expand_message_xmd (5.3.1). n <= EXPAND_MAX. */
 static int expand(const struct suite *su, uint8_t *out, size_t n, const uint8_t *msg, size_t msg_len, const uint8_t *dst,
@@ -68,6 +79,11 @@ static void to_field(const struct km_curve *c, mp_limb_t *r, const uint8_t *in, 
 	mp_limb_t hi[KM_LIMBS_MAX], lo[KM_LIMBS_MAX];
 	size_t low = 8 * (size_t)c->n;
 
+	if (KM_IS_TOY(c)) {
+		lo[0] = km_toy_reduce(&c->p, in, len);
+		km_mod_to(&c->p, r, lo);
+		return;
+	}
 	if (len < low)
 		low = len;
 	km_limbs_from_bytes(lo, c->n, in + (len - low), low);
@@ -154,7 +170,8 @@ static void map(const struct km_curve *c, const struct suite *su, struct km_poin
 int km_hash_to_curve(const struct km_curve *c, struct km_point *r, const void *msg, size_t msg_len, const void *dst,
 		     size_t dst_len)
 {
-	const struct suite *su = &suites[c->id];
+	struct suite toy;
+	const struct suite *su = suite_of(c, &toy);
 	mp_limb_t u[KM_LIMBS_MAX];
 	uint8_t wide[EXPAND_MAX];
 	struct km_point q;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "mul_many.h"
 #include "jacobian.h"
+#include "toy.h"
 #include "../base/secret.h"
 
 #define TEETH 5
@@ -206,6 +207,11 @@ void km_point_mul_many(const struct km_curve *c, struct km_point *r, const struc
 	struct km_point base = *p;
 	struct comb cb;
 
+	if (KM_IS_TOY(c) && km_toy_is_tiny(c)) {
+		for (size_t i = 0; i < n; i++)
+			km_toy_mul(c, &r[i], k[i].l[0], &base);
+		return;
+	}
 	if (!km_point_is_identity_var(c, &base))
 		comb_init(c, &cb, &base);
 	for (size_t i = 0; i < n; i++) {

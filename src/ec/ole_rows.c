@@ -2,11 +2,13 @@
 #include <string.h>
 #include "ole_rows.h"
 #include "curve_impl.h"
+#include "toy.h"
 #include "../base/secret.h"
 
 #define BY_SIZE(c, call)       \
 	do {                   \
 		switch ((c)->n) { \
+		KM_TOY_CASE(call(1)) \
 		case 4:        \
 			call(4);  \
 			break; \
@@ -63,7 +65,7 @@ KM_INLINE void store_be(uint8_t *out, mp_limb_t v)
 /* Big endian, whole limbs for P-256 and P-384. */
 KM_INLINE void load_n(const struct km_curve *c, mp_limb_t *r, const uint8_t *in, const unsigned n)
 {
-	if (n == 9) {
+	if (n == 9 || KM_TOY_LIMBS(n)) {
 		km_limbs_from_bytes(r, n, in, c->size);
 		return;
 	}
@@ -74,7 +76,7 @@ KM_INLINE void load_n(const struct km_curve *c, mp_limb_t *r, const uint8_t *in,
 
 KM_INLINE void store_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *a, const unsigned n)
 {
-	if (n == 9) {
+	if (n == 9 || KM_TOY_LIMBS(n)) {
 		km_limbs_to_bytes(out, c->size, a);
 		return;
 	}
@@ -87,9 +89,13 @@ KM_INLINE void store_n(const struct km_curve *c, uint8_t *out, const mp_limb_t *
 KM_INLINE void pad_n(const struct km_curve *c, mp_limb_t *row, const uint8_t *wide, const unsigned n)
 {
 	mp_limb_t hi[KM_LIMBS_MAX], lo[KM_LIMBS_MAX];
-	size_t size = n == 9 ? km_curve_wide_size(c) : 8 * n + 16;
+	size_t size = n == 9 || KM_TOY_LIMBS(n) ? km_curve_wide_size(c) : 8 * n + 16;
 
 	for (unsigned i = 0; i < KM_ROW_WIDTH; i++, wide += size, row += n) {
+		if (KM_TOY_LIMBS(n)) {
+			row[0] = km_toy_reduce(&c->q, wide, size);
+			continue;
+		}
 		if (n == 9) {
 			km_limbs_from_bytes(hi, n, wide, size - 8 * n);
 			km_limbs_from_bytes(lo, n, wide + (size - 8 * n), 8 * n);

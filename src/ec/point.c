@@ -4,6 +4,7 @@
 #include "point.h"
 #include "msm.h"
 #include "curve_impl.h"
+#include "toy.h"
 #include "../base/secret.h"
 
 KM_INLINE void fmul(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const unsigned n)
@@ -96,6 +97,7 @@ void km_point_generator(const struct km_curve *c, struct km_point *r)
 void km_point_add(const struct km_curve *c, struct km_point *r, const struct km_point *a, const struct km_point *b)
 {
 	switch (c->n) {
+	KM_TOY_CASE(point_add_n(c, r, a, b, 1))
 	case 4:
 		point_add_n(c, r, a, b, 4);
 		break;
@@ -158,8 +160,14 @@ void km_point_mul_g(const struct km_curve *c, struct km_point *r, const struct k
 	const struct ecc_curve *ecc = km_curve_nettle(c);
 	const struct ecc_scalar scalar = { ecc, kl };
 	struct ecc_point out = { ecc, xy };
-	mp_limb_t zero = nonzero_scalar(c, kl, k);
+	mp_limb_t zero;
 
+	if (KM_IS_TOY(c)) {
+		km_point_generator(c, r);
+		km_toy_mul(c, r, k->l[0], r);
+		return;
+	}
+	zero = nonzero_scalar(c, kl, k);
 	ecc_point_mul_g(&out, &scalar);
 	from_nettle(c, r, xy, zero);
 	km_wipe(kl, sizeof(kl));
@@ -192,6 +200,10 @@ void km_point_mul(const struct km_curve *c, struct km_point *r, const struct km_
 
 	if (km_point_is_identity_var(c, p)) {
 		km_point_identity(c, r);
+		return;
+	}
+	if (KM_IS_TOY(c)) {
+		km_toy_mul(c, r, k->l[0], p);
 		return;
 	}
 	affine_var(c, pxy, pxy + c->n, p);
@@ -396,7 +408,7 @@ int km_point_x_mod_q_var(const struct km_curve *c, struct km_scalar *r, const st
 		return KM_E_IDENTITY;
 	affine_var(c, x, y, a);
 	km_mod_from(&c->p, x, x);
-	/* p < 2q on all three curves. */
+	/* p < 2q on every curve. */
 	km_fe_reduce_once_n(r->l, 0, x, c->q.m, c->n);
 	return KM_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "scalar.h"
 #include "curve_impl.h"
+#include "toy.h"
 #include "../base/secret.h"
 
 static void limbs_finish(const struct km_curve *c, mp_limb_t *r)
@@ -66,6 +67,11 @@ static void limbs_reduce(const struct km_curve *c, mp_limb_t *r, const uint8_t *
 	mp_limb_t lo[KM_LIMBS_MAX], hi[KM_LIMBS_MAX];
 	size_t half = 8 * (size_t)c->n, low = len < half ? len : half;
 
+	if (KM_IS_TOY(c)) {
+		r[0] = km_toy_reduce(&c->q, in, len);
+		limbs_finish(c, r);
+		return;
+	}
 	KM_ASSERT(len <= 2 * c->size);
 	km_limbs_from_bytes(lo, c->n, in + (len - low), low);
 	km_limbs_from_bytes(hi, c->n, in, len - low);
@@ -119,14 +125,17 @@ void km_scalar_from_hash(const struct km_curve *c, struct km_scalar *r, struct k
 	limbs_from_hash(c, r->l, h);
 }
 
-void km_scalar_random128(struct km_scalar *r, struct km_rng *rng)
+void km_scalar_random128(const struct km_curve *c, struct km_scalar *r, struct km_rng *rng)
 {
 	uint8_t b[16];
 
 	memset(r, 0, sizeof(*r));
 	do {
 		km_rng_bytes(rng, b, sizeof(b));
-		km_limbs_from_bytes(r->l, 2, b, sizeof(b));
+		if (KM_IS_TOY(c))
+			r->l[0] = km_toy_reduce(&c->q, b, sizeof(b));
+		else
+			km_limbs_from_bytes(r->l, 2, b, sizeof(b));
 	} while (km_scalar_is_zero(r));
 	km_wipe(b, sizeof(b));
 }

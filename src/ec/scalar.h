@@ -25,7 +25,7 @@ void km_scalar_reduce(const struct km_curve *c, struct km_scalar *r, const uint8
 /* Ends the hash and reduces bits(q)+128 bits of it: the HS(...) of the protocol. */
 void km_scalar_from_hash(const struct km_curve *c, struct km_scalar *r, struct km_hash *h);
 /* 128 random bits, never zero: the verifier's private randomisers of batch checks. */
-void km_scalar_random128(struct km_scalar *r, struct km_rng *rng);
+void km_scalar_random128(const struct km_curve *c, struct km_scalar *r, struct km_rng *rng);
 void km_scalar_add(const struct km_curve *c, struct km_scalar *r, const struct km_scalar *a, const struct km_scalar *b);
 void km_scalar_sub(const struct km_curve *c, struct km_scalar *r, const struct km_scalar *a, const struct km_scalar *b);
 void km_scalar_neg(const struct km_curve *c, struct km_scalar *r, const struct km_scalar *a);

@@ -113,10 +113,19 @@ int km_sign_decode(struct km_sign *s, const uint8_t *p, size_t n)
 	return km_wire_close(&r, s, sizeof(*s));
 }
 
+static int is_scalar_size(unsigned n)
+{
+#ifdef KM_TOY_CURVE
+	if (n == 8 || n == 1)
+		return 1;
+#endif
+	return n == 32 || n == 48 || n == KM_SCALAR_MAX;
+}
+
 /* A scalar's length is the curve's: one of three, and zero exactly where there is none to send. */
 static void scalar_size_check(struct km_reader *r, unsigned n, unsigned status)
 {
-	if (status == KM_STATUS_OK ? n != 32 && n != 48 && n != KM_SCALAR_MAX : n != 0)
+	if (status == KM_STATUS_OK ? !is_scalar_size(n) : n != 0)
 		km_reader_fail(r, KM_E_ENCODING);
 }
 

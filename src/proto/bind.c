@@ -103,7 +103,7 @@ static int check_answers(const struct km_presign *s, const struct answers *an)
 		for (unsigned o = 0; o < s->own; o++) {
 			if (!is_in(s, an, o, j))
 				continue;
-			km_scalar_random128(&rho, s->check);
+			km_scalar_random128(s->curve, &rho, s->check);
 			terms_answer(s, &m, an, o, j, &rho, &x);
 		}
 		km_msm_term(&m, &x, &s->xi[j]);

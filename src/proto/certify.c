@@ -474,22 +474,22 @@ static int check_all(struct km_presign *s, const struct c3_view *view)
 	wt.tau = KM_RULE(km_rule_c3_proofs) ? tau : NULL;
 	km_msm_init(&m);
 	for (unsigned o = 0; o < s->own; o++) {
-		km_scalar_random128(&wt.rho, s->check);
-		km_scalar_random128(&wt.sigma, s->check);
+		km_scalar_random128(s->curve, &wt.rho, s->check);
+		km_scalar_random128(s->curve, &wt.sigma, s->check);
 		/* WHY: they alone see k, v, a or psi that differ from one partner to the next (A2) */
 		if (!KM_RULE(km_rule_c3_sums)) {
 			km_scalar_zero(&wt.rho);
 			km_scalar_zero(&wt.sigma);
 		}
 		for (unsigned j = km_set_next(others, 0); j; j = km_set_next(others, j))
-			km_scalar_random128(&tau[j], s->check);
+			km_scalar_random128(s->curve, &tau[j], s->check);
 		terms_tuple(s, &m, view, o, &wt);
 	}
 	for (unsigned j = km_set_next(others, 0); j; j = km_set_next(others, j)) {
 		/* WHY the proof of V: in one round of C3 a rushing member solves the sum checks for a V whose logarithm it does not
 		 * know (A11). */
 		if (KM_RULE(km_rule_v_proof) && s->own_n[j]) {
-			km_scalar_random128(&tau[j], s->check);
+			km_scalar_random128(s->curve, &tau[j], s->check);
 			terms_v(s, &m, &view->peer[j], j, &tau[j], vcoef[j]);
 			continue;
 		}

@@ -384,7 +384,7 @@ static int products_ok(const struct km_presign *s, const struct opened *op)
 	for (unsigned l = 0; l < 2 * s->batch; l++) {
 		const struct km_scalar *v = (l & 1 ? op->delta : op->w) + (l >> 1) * s->n;
 
-		km_scalar_random128(&rho, s->check);
+		km_scalar_random128(s->curve, &rho, s->check);
 		for (unsigned at = 0; at < s->n; at++) {
 			km_scalar_mul(s->curve, &x, &v[at], &rho);
 			km_scalar_add(s->curve, &sum[at], &sum[at], &x);

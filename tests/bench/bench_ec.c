@@ -145,7 +145,7 @@ static void prepare(const struct km_curve *c)
 		km_rng_bytes(&rng, wide, sizeof(wide));
 		km_scalar_reduce(c, &ks[i], wide, km_curve_wide_size(c));
 		if (i % 4 == 3)
-			km_scalar_random128(&ks[i], &rng);
+			km_scalar_random128(c, &ks[i], &rng);
 	}
 }
 

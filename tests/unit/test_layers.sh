@@ -139,6 +139,11 @@ check_symbols() { # output of nm -u on standard input
 	done
 }
 
+# Curves for tests (src/ec/toy.h) and rules that can be switched off are in no library that ships.
+check_test_only() { # output of nm on standard input
+	grep -E ' (km_toy_[a-z0-9_]*|km_rules_off)$' | sed 's/^.* /for tests only: /'
+}
+
 # ---- TAP
 
 count=0
@@ -224,6 +229,11 @@ done
 result "good sample: symbols of a pure library" "$(printf '                 U %s\n' memcpy malloc free abort mmap mlock __gmpn_mul_n \
 	nettle_sha256_update km_open km_reader_init __stack_chk_fail __memcpy_chk strlen qsort | check_symbols)"
 
+must_find "bad sample: a toy curve called" "$(echo '                 U km_toy_by_id' | check_test_only)"
+must_find "bad sample: a toy curve defined" "$(echo '0000000000000000 T km_toy_mul' | check_test_only)"
+must_find "bad sample: rules in a mask" "$(echo '0000000000000000 B km_rules_off' | check_test_only)"
+result "good sample: a curve" "$(echo '0000000000000000 T km_curve_by_id' | check_test_only)"
+
 for layer in $layers; do
 	result "src/$layer includes only what lies below it" "$(check_includes "$top_srcdir/src" $layer)"
 	result "src/$layer includes no forbidden system header" "$(check_system_headers "$top_srcdir/src" $layer)"
@@ -233,6 +243,7 @@ for layer in $layers; do
 	if [ -f "$lib" ]; then
 		if nm -u "$lib" >"$tmp/symbols" 2>"$tmp/errors" && grep -q ' U ' "$tmp/symbols"; then
 			result "libkm$layer has no way out" "$(check_symbols <"$tmp/symbols")"
+			result "libkm$layer has nothing that is for tests only" "$(nm "$lib" | check_test_only)"
 		else
 			result "libkm$layer has no way out" "nm shows nothing of $lib: $(cat "$tmp/errors")"
 		fi

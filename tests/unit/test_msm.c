@@ -58,7 +58,7 @@ static void test_random_terms(void **state)
 		for (size_t i = 0; i < limit(c); i++) {
 			ec_random(c, &in->k[i], &rng);
 			if (i % 4 == 1)
-				km_scalar_random128(&in->k[i], &rng);
+				km_scalar_random128(c, &in->k[i], &rng);
 			ec_random_point(c, &in->p[i], &rng);
 		}
 		each_size(c, in);
@@ -79,7 +79,7 @@ static void edge_scalar(const struct km_curve *c, struct km_scalar *k, size_t i,
 		km_scalar_set_u32(k, 1);
 		break;
 	case 3:
-		km_scalar_random128(k, rng);
+		km_scalar_random128(c, k, rng);
 		break;
 	case 4:
 		ec_minus(c, k, 2 + (uint32_t)i);
@@ -218,7 +218,7 @@ static void test_accumulator(void **state)
 		for (unsigned i = 0; i < 70; i++) {
 			ec_random(c, &x, &rng);
 			ec_mul_slow(c, &p, &x, &g);
-			km_scalar_random128(&k, &rng);
+			km_scalar_random128(c, &k, &rng);
 			km_msm_term(&m, &k, &p);
 			if (i % 10 == 0)
 				assert_int_equal(km_msm_check_var(c, &m), KM_E_VERIFY);

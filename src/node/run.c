@@ -343,6 +343,9 @@ void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 		case KM_OUT_DISPUTE:
 			km_blame_dispute(p, out->peer, out->code, out->data, out->len);
 			break;
+		case KM_OUT_SUSPECT:
+			km_blame_set(p, p->self, out->set, KM_SCORE_UNIT);
+			break;
 		case KM_OUT_DONE:
 			ended = 1;
 			break;

@@ -26,6 +26,7 @@ enum km_out_kind {
 	KM_OUT_DISPUTE,   /* peer sent us on its own channel what only it and we saw; code = KM_E_* */
 	KM_OUT_DONE,      /* the run ended well; take its results */
 	KM_OUT_DROP,      /* the run ended without result; code = KM_E_*; set = peers it waited for (0 = none) */
+	KM_OUT_SUSPECT,   /* set = participants that did not open a failed run: our links to them, never they, are to blame */
 };
 
 enum km_evidence_kind {
@@ -38,6 +39,7 @@ enum km_evidence_kind {
 	KM_EV_OPENING = 7,       /* E7 */
 	KM_EV_COMPLAINT = 8,     /* E7b: a true complaint convicts the dealer */
 	KM_EV_FALSE_COMPLAINT = 9,
+	KM_EV_OPENED = 10,       /* E8: an opened run, see replay.h */
 };
 
 struct km_job {

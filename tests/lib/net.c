@@ -179,6 +179,9 @@ static void carry_out(struct net *net, uint8_t id, struct km_outs *outs)
 		case KM_OUT_DISPUTE:
 			p->disputed |= km_set_bit(out->peer);
 			break;
+		case KM_OUT_SUSPECT:
+			p->suspected |= out->set;
+			break;
 		case KM_OUT_DONE:
 			p->done = 1;
 			break;

@@ -16,7 +16,7 @@ struct net_party {
 	struct km_machine *m;
 	int present, done, dropped, drop_code;
 	uint32_t waited_for;          /* of the drop */
-	uint32_t convicted, disputed; /* sets of peers */
+	uint32_t convicted, disputed, suspected; /* sets of peers */
 	int evidence_kind;            /* of the last conviction */
 	uint8_t *evidence;            /* its bytes, owned */
 	size_t evidence_len;

@@ -166,14 +166,6 @@ void km_admit_unspend(struct km_peer *p, struct km_spend *spend)
 	free(spend);
 }
 
-int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *bytes, size_t len, struct km_scalar *m)
-{
-	if (context != KM_CTX_DIGEST)
-		return km_sign_hash_bytes(c, m, bytes, len);
-	km_ecdsa_digest_to_scalar(c, m, bytes, len);
-	return KM_OK;
-}
-
 /* version u8 | kind u8 | time u64 | presig id | request id | key id | table hash | context u8 | frontend u16 | owner u8 | S u32 |
  * SHA-256 of the bytes */
 int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE],

@@ -289,7 +289,7 @@ static struct km_flight *flight_new(struct km_peer *p, const struct km_req *req,
 	f->started_us = p->now.mono_us;
 	f->in.context = req->context;
 	memcpy(f->in.request_id, request_id, KM_HASH_SIZE);
-	if (km_admit_hash(key->share->table.curve, req->context, req->data, req->len, &f->in.m) || km_idmap_add(&p->flights, f)) {
+	if (km_req_scalar(key->share->table.curve, req->context, req->data, req->len, &f->in.m) || km_idmap_add(&p->flights, f)) {
 		free(f);
 		return NULL;
 	}

@@ -498,7 +498,6 @@ unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uin
 int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
 		   struct km_spend **spend) KM_MUST;
 void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
-int km_admit_hash(const struct km_curve *c, unsigned context, const uint8_t *bytes, size_t len, struct km_scalar *m) KM_MUST;
 int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t);
 
 void km_admit_on_ping(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);

@@ -152,7 +152,7 @@ static void sign(struct km_peer *p, unsigned from, const struct km_sign *m, cons
 	}
 	/* 9 WHY here and not taken from the aggregator: with its r it could have us sign something else (attack B25) */
 	memcpy(in.request_id, request_id, KM_HASH_SIZE);
-	int err = km_admit_hash(ps->curve, in.context, m->req.data, m->req.len, &in.m);
+	int err = km_req_scalar(ps->curve, in.context, m->req.data, m->req.len, &in.m);
 	if (!err)
 		err = km_sign_nonce(ps, &in, &nonce);
 	if (err) {

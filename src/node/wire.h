@@ -6,7 +6,7 @@
 
 #include "../base/buf.h"
 #include "../base/limits.h"
-#include "../ec/scalar.h"
+#include "../proto/request.h"
 
 enum km_frame {
 	/* peer <-> peer */
@@ -75,20 +75,6 @@ struct km_pong {                         /* peer -> frontend */
 	unsigned n_keys;
 	struct km_pong_key *keys;        /* decode: malloc'd, km_pong_clear */
 };
-
-#define KM_REQ_VERSION 1
-/* The request as every signer sees it; request id = H("request", all these fields). */
-struct km_req {
-	uint16_t version;
-	uint16_t frontend;
-	uint8_t key_id[KM_HASH_SIZE];
-	uint8_t context;
-	uint64_t time_ms;
-	uint8_t random[KM_NONCE_SIZE];
-	const uint8_t *data;             /* borrowed */
-	uint32_t len;
-};
-void km_req_id(const struct km_req *r, uint8_t out[KM_HASH_SIZE]);
 
 struct km_req_macs {                     /* REQ: one HMAC per peer of the roster */
 	uint32_t peers;

@@ -3,65 +3,13 @@
 #include "node/wire.h"
 
 #include <string.h>
-#include "base/context.h"
-#include "base/hash.h"
-#include "base/rules.h"
 #include "node/wire_impl.h"
-
-/* The fields both the frames and the request id cover, in their order. */
-static void req_put(struct km_buf *b, const struct km_req *r)
-{
-	km_put_u16(b, r->version);
-	km_put_u16(b, r->frontend);
-	km_put_bytes(b, r->key_id, KM_HASH_SIZE);
-	km_put_u8(b, r->context);
-	km_put_u64(b, r->time_ms);
-	km_put_bytes(b, r->random, KM_NONCE_SIZE);
-	km_put_lbytes(b, r->data, r->len);
-}
-
-static void req_get(struct km_reader *r, struct km_req *out)
-{
-	size_t len;
-
-	out->version = km_get_u16(r);
-	out->frontend = km_get_u16(r);
-	km_get_bytes(r, out->key_id, KM_HASH_SIZE);
-	out->context = km_get_u8(r);
-	out->time_ms = km_get_u64(r);
-	km_get_bytes(r, out->random, KM_NONCE_SIZE);
-	out->data = km_get_lref(r, &len, KM_MAX_REQUEST_BYTES);
-	out->len = (uint32_t)len;
-	if (out->version != KM_REQ_VERSION)
-		km_reader_fail(r, KM_E_VERSION);
-	/* nobody's request is a canary, and only that */
-	if ((out->frontend < 1 && out->context != KM_CTX_CANARY) || out->frontend > KM_MAX_FRONTENDS || !len)
-		km_reader_fail(r, KM_E_RANGE);
-}
-
-void km_req_id(const struct km_req *r, uint8_t out[KM_HASH_SIZE])
-{
-	struct km_hash h;
-
-	km_hash_init(&h, "request");
-	/* WHY every field: what the id leaves out, an aggregator may change under a valid authenticator (attack B15) */
-	if (KM_RULE(km_rule_request_id)) {
-		km_hash_u16(&h, r->version);
-		km_hash_u16(&h, r->frontend);
-		km_hash_field(&h, r->key_id, KM_HASH_SIZE);
-		km_hash_u8(&h, r->context);
-		km_hash_u64(&h, r->time_ms);
-	}
-	km_hash_field(&h, r->random, KM_NONCE_SIZE);
-	km_hash_field(&h, r->data, r->len);
-	km_hash_final(&h, out);
-}
 
 void km_req_encode(struct km_buf *b, const struct km_req *r, const struct km_req_macs *macs)
 {
 	km_buf_reserve(b, 80 + (size_t)r->len + (size_t)__builtin_popcount(macs->peers) * KM_MAC_SIZE);
 	km_put_u8(b, KM_FRAME_REQ);
-	req_put(b, r);
+	km_req_put(b, r);
 	km_put_u32(b, macs->peers);
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
 		if (macs->peers & (uint32_t)1 << (i - 1))
@@ -76,7 +24,7 @@ int km_req_decode(struct km_req *r, struct km_req_macs *macs, const uint8_t *p, 
 	memset(r, 0, sizeof(*r));
 	memset(macs, 0, sizeof(*macs));
 	km_wire_open(&rd, KM_FRAME_REQ, p, n);
-	req_get(&rd, r);
+	km_req_get(&rd, r);
 	macs->peers = km_get_u32(&rd);
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
 		if (macs->peers & (uint32_t)1 << (i - 1))
@@ -92,7 +40,7 @@ void km_sign_encode(struct km_buf *b, const struct km_sign *s)
 	km_put_u8(b, KM_FRAME_SIGN);
 	km_put_bytes(b, s->presig_id, KM_HASH_SIZE);
 	km_put_bytes(b, s->incarnation, KM_NONCE_SIZE);
-	req_put(b, &s->req);
+	km_req_put(b, &s->req);
 	km_put_bytes(b, s->mac, KM_MAC_SIZE);
 	km_put_u8(b, s->macs_of_retry);
 }
@@ -105,7 +53,7 @@ int km_sign_decode(struct km_sign *s, const uint8_t *p, size_t n)
 	km_wire_open(&r, KM_FRAME_SIGN, p, n);
 	km_get_bytes(&r, s->presig_id, KM_HASH_SIZE);
 	km_get_bytes(&r, s->incarnation, KM_NONCE_SIZE);
-	req_get(&r, &s->req);
+	km_req_get(&r, &s->req);
 	km_get_bytes(&r, s->mac, KM_MAC_SIZE);
 	s->macs_of_retry = km_get_u8(&r);
 	if (s->macs_of_retry)

@@ -172,13 +172,13 @@ void km_presig_free(struct km_presig *p)
 	km_secret_free(p);   /* wiped; member_enc lies in the same block */
 }
 
-static void presig_id(const struct km_presign *s, unsigned l, uint8_t id[KM_HASH_SIZE])
+void km_presig_name(const uint8_t sid[KM_HASH_SIZE], unsigned index, uint8_t id[KM_HASH_SIZE])
 {
 	struct km_hash h;
 
 	km_hash_init(&h, "presig");
-	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
-	km_hash_u32(&h, l);
+	km_hash_field(&h, sid, KM_HASH_SIZE);
+	km_hash_u32(&h, index);
 	km_hash_final(&h, id);
 }
 
@@ -190,7 +190,8 @@ static struct km_presig *presig_new(const struct km_presign *s, unsigned o)
 
 	if (!p)
 		return NULL;
-	presig_id(s, l, p->id);
+	km_presig_name(s->m->sid, l, p->id);
+	p->index = (uint16_t)l;
 	p->owner = s->index[l].owner;
 	p->self = s->m->self;
 	p->quorum = quorum;

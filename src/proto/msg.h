@@ -27,6 +27,7 @@ enum km_proto {
 	KM_PROTO_RESHARE = 5,
 	KM_PROTO_RECORD = 6,
 	KM_PROTO_DISPUTE = 7,
+	KM_PROTO_READY = 8,
 };
 
 /* The shape of a body: head | rows * row. */

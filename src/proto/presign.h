@@ -33,6 +33,7 @@ struct km_presig_member {
 struct km_presig {
 	uint8_t id[KM_HASH_SIZE];           /* H("presig", sid, index) */
 	uint8_t owner, self;
+	uint16_t index;                     /* in its run */
 	uint32_t quorum;
 	uint8_t table_hash[KM_HASH_SIZE];
 	const struct km_curve *curve;
@@ -53,5 +54,6 @@ int km_presign_new(struct km_machine **out, const struct km_presign_params *p) K
  * secret arena (km_presig_free); ownership passes to the caller, once. */
 int km_presign_take(struct km_machine *m, struct km_presig ***out, size_t *n) KM_MUST;
 void km_presig_free(struct km_presig *p);
+void km_presig_name(const uint8_t sid[KM_HASH_SIZE], unsigned index, uint8_t id[KM_HASH_SIZE]);
 
 #endif

@@ -476,7 +476,8 @@ int kmd_daemon_new(struct kmd_daemon **out, struct kmd_config *c, struct kmd_fai
 	return err;
 }
 
-/* WHY in this order: no new requests, then no running job, then the nodes wipe; then nothing is left that could use a secret. */
+/* WHY in this order: no running job, then the nodes wipe and tell the clients that wait; then nothing is left that could use a
+ * secret, nor an answer for a client, and these go. The loop no longer turns: no request comes in on the way. */
 void kmd_daemon_free(struct kmd_daemon *d)
 {
 	struct km_event worked = {.kind = KM_EVENT_WORKED}, stop = {.kind = KM_EVENT_STOP};
@@ -485,8 +486,6 @@ void kmd_daemon_free(struct kmd_daemon *d)
 	if (!d)
 		return;
 	kmd_notify("STOPPING=1");
-	kmd_local_close(d->local);
-	d->local = NULL;
 	if (d->workers && d->transport) {
 		kmd_workers_stop(d->workers);
 		while ((worked.job = kmd_workers_take(d->workers, &worked.token)))
@@ -496,6 +495,7 @@ void kmd_daemon_free(struct kmd_daemon *d)
 		kmd_daemon_step(d, KMD_SIDE_PEER, &stop);
 		kmd_daemon_step(d, KMD_SIDE_FRONTEND, &stop);
 	}
+	kmd_local_close(d->local);
 	while ((p = d->pending)) {
 		d->pending = p->next;
 		pending_free(p);

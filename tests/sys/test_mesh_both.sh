@@ -66,7 +66,8 @@ else
 fi
 
 # ---- the end under load
-on p1 bench www --clients 8 --rate 100 --seconds 3 >"$T/load" 2>&1 &
+# without a rate: requests are in flight at any moment
+on p1 bench www --clients 8 --seconds 3 >"$T/load" 2>&1 &
 LOAD=$!
 sleep 1
 mesh_end p1

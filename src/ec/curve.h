@@ -31,6 +31,7 @@ size_t km_curve_scalar_size(const struct km_curve *c);     /* encoded, 32 for P-
 size_t km_curve_point_size(const struct km_curve *c);      /* compressed, 33 for P-256 */
 /* Bytes to reduce for an unbiased scalar: ceil((bits(q)+128)/8). */
 size_t km_curve_wide_size(const struct km_curve *c);
+/* NULL only for a toy. */
 const struct ecc_curve *km_curve_nettle(const struct km_curve *c);
 
 #endif

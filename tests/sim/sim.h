@@ -33,6 +33,7 @@ struct sim_faults {
 
 struct sim_options {
 	uint64_t seed;
+	unsigned curve;                        /* of the key; 0 is P-256. KM_CURVE_TOY: many more seeds in the same time */
 	unsigned n, threshold, frontends;
 	unsigned batch, pool_target, pool_low, dkg_min;
 	struct sim_faults faults;

@@ -144,7 +144,7 @@ static void note_request(struct sim *s, struct sim_node *from, const uint8_t *da
 	memset(a, 0, sizeof(*a));
 	memcpy(a->key_id, req.key_id, sizeof(a->key_id));
 	a->frontend = (uint8_t)from->addr.id;
-	err = km_sign_hash_bytes(km_curve_p256(), &a->m, req.data, req.len);
+	err = km_sign_hash_bytes(km_curve_by_id(s->policy.curve), &a->m, req.data, req.len);
 	KM_ASSERT(!err);
 	*at = s->n_asked;
 }
@@ -161,7 +161,7 @@ static const struct sim_key *key_of(struct sim *s, const uint8_t key_id[KM_HASH_
 static int verifies(struct sim *s, const uint8_t key_id[KM_HASH_SIZE], const struct km_scalar *m, const uint8_t *r,
 		    const uint8_t *sig_s)
 {
-	const struct km_curve *c = km_curve_p256();
+	const struct km_curve *c = km_curve_by_id(s->policy.curve);
 	const struct sim_key *k = key_of(s, key_id);
 	struct km_scalar rs, ss;
 

@@ -2,6 +2,7 @@
  *
  *	sim                         seeds 1-600 in as many processes as there are processors
  *	sim --seeds A-B [--jobs N]
+ *	sim ... --curve p256|toy    the key's group, P-256 unless said otherwise; toy: 63 bits, for volume
  *	sim --list FILE             the seeds named in a file, one a line, # begins a comment
  *	sim --seed N [--verbose]    one seed, with its trace
  *
@@ -21,6 +22,8 @@
 
 #define MAX_SEEDS 1000000u
 #define MAX_JOBS 64
+
+static unsigned curve = KM_CURVE_P256;
 /* Fewer seeds may miss a rare situation by chance. */
 #define ENOUGH_SEEDS 150
 
@@ -47,9 +50,9 @@ static void run_seed(uint64_t seed, int verbose, struct report *r)
 
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	swarm_run(seed, verbose, &r->out);
+	swarm_run(seed, curve, verbose, &r->out);
 	r->leaked = km_secret_in_use();
-	swarm_run(seed, 0, &again);
+	swarm_run(seed, curve, 0, &again);
 	r->same = memcmp(again.trace, r->out.trace, KM_HASH_SIZE) == 0;
 	r->seconds = now() - start;
 	sim_memo_clear();
@@ -132,8 +135,8 @@ static void take(struct batch *b, size_t i, const struct report *r)
 {
 	printf("%sok %zu - seed %llu\n", ok(r) ? "" : "not ", i + 1, (unsigned long long)r->seed);
 	if (!ok(r)) {
-		printf("# seed %llu: %s\n#   %s\n#   again: sim --seed %llu --verbose\n", (unsigned long long)r->seed, why(r),
-		       r->out.shape, (unsigned long long)r->seed);
+		printf("# seed %llu: %s\n#   %s\n#   again: sim --seed %llu%s --verbose\n", (unsigned long long)r->seed, why(r),
+		       r->out.shape, (unsigned long long)r->seed, curve == KM_CURVE_P256 ? "" : " --curve toy");
 		b->failures++;
 	}
 	b->cpu += r->seconds;
@@ -244,7 +247,7 @@ static int one(uint64_t seed, int verbose)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sim [--seeds A-B | --list FILE] [--jobs N] | sim --seed N [--verbose]\n");
+	fprintf(stderr, "usage: sim [--seeds A-B | --list FILE] [--jobs N] [--curve p256|toy] | sim --seed N [--verbose]\n");
 	return 2;
 }
 
@@ -273,6 +276,10 @@ int main(int argc, char **argv)
 			single = strtoull(arg, &end, 10);
 		} else if (strcmp(opt, "--jobs") == 0) {
 			jobs = (unsigned)strtoul(arg, &end, 10);
+		} else if (strcmp(opt, "--curve") == 0) {
+			if (strcmp(arg, "p256") != 0 && strcmp(arg, "toy") != 0)
+				return usage();
+			curve = arg[0] == 't' ? KM_CURVE_TOY : KM_CURVE_P256;
 		} else if (strcmp(opt, "--list") == 0) {
 			list = arg;
 		} else {

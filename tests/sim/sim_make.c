@@ -98,7 +98,7 @@ static void make_settings(struct sim *s)
 	km_settings_defaults(&base);
 	make_roster(s, &base);
 	snprintf(s->policy.name, sizeof(s->policy.name), "www");
-	s->policy.curve = KM_CURVE_P256;
+	s->policy.curve = (uint8_t)(s->opt.curve ? s->opt.curve : KM_CURVE_P256);
 	s->policy.threshold = (uint8_t)s->opt.threshold;
 	s->policy.contexts = km_context_bit(KM_CTX_TLS13_SERVER) | km_context_bit(KM_CTX_TLS12_SERVER);
 	make_frontends(s, entries);

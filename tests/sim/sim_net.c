@@ -180,7 +180,7 @@ static void refuse(struct sim *s, uint64_t token, int err)
 
 uint64_t sim_keygen(struct sim *s, unsigned peer, const char *name)
 {
-	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .threshold = (uint8_t)s->opt.threshold, .curve = KM_CURVE_P256};
+	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .threshold = (uint8_t)s->opt.threshold, .curve = s->policy.curve};
 	uint64_t token = new_result(s, &s->peers[peer], 0);
 	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = token, .request = &rq};
 

@@ -331,7 +331,7 @@ static void liveness(struct swarm *w)
 		sim_check_rest(w->s);
 }
 
-void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out)
+void swarm_run(uint64_t seed, unsigned curve, int verbose, struct swarm_outcome *out)
 {
 	struct swarm w;
 	struct sim_options o;
@@ -344,6 +344,7 @@ void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out)
 		key[i] = (uint8_t)(seed >> (8 * i));
 	km_rng_init(&w.rng, key, "swarm", NULL, 0);
 	o.seed = seed;
+	o.curve = curve;
 	o.verbose = verbose;
 	draw_size(&w, &o);
 	draw_faults(&w, &o.faults);

@@ -12,7 +12,8 @@ struct swarm_outcome {
 	struct sim_counters count;
 };
 
-/* Same seed, same outcome, to the last bit of the trace. */
-void swarm_run(uint64_t seed, int verbose, struct swarm_outcome *out);
+/* Same seed and curve (0 is P-256), same outcome, to the last bit of the trace. The mesh, its faults and its load do not depend on the
+ * curve. */
+void swarm_run(uint64_t seed, unsigned curve, int verbose, struct swarm_outcome *out);
 
 #endif

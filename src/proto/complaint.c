@@ -1,5 +1,6 @@
 /* complaint.c: judging a DKG run's messages: complaints in the dealer's view, and evidence of every kind this protocol emits. */
 #include "dkg_impl.h"
+#include "evidence_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,133 +162,91 @@ int km_dkg_judge_complaint(const struct km_dkg_group *g, const struct km_msg *co
 
 /* ---- evidence */
 
-#define EVIDENCE_MAX (1 + KM_DKG_VIEW_ROUNDS * KM_MAX_PEERS)
-
-int km_dkg_header(struct km_msg *m, const uint8_t *p, size_t n, uint8_t **mem)
+static int judge_equivocation(const struct km_dkg_group *g, const struct km_msg *a, const struct km_msg *b, unsigned *culprit)
 {
-	struct km_reader r;
-
-	*mem = NULL;
-	if (n < KM_MSG_HEAD)
-		return KM_E_TRUNCATED;
-	km_reader_init(&r, p, n);
-	km_get_ref(&r, 6);
-	size_t len = KM_MSG_HEAD + (size_t)km_get_u32(&r);
-	if (len > KM_MAX_ENVELOPE)
-		return KM_E_LIMIT;
-	*mem = calloc(1, len);
-	if (!*mem)
-		return KM_E_NOMEM;
-	memcpy(*mem, p, KM_MSG_HEAD);
-	int err = km_msg_parse(m, *mem, len);
-	if (err) {
-		free(*mem);
-		*mem = NULL;
-	}
-	return err;
+	if (km_dkg_check_header(g, a, a->round, a->sender) == KM_OK && km_dkg_check_header(g, b, a->round, a->sender) == KM_OK &&
+	    memcmp(a->digest, b->digest, KM_HASH_SIZE) != 0)
+		*culprit = a->sender;
+	return KM_OK;
 }
 
-static int judge_equivocation(const struct km_dkg_group *g, struct km_reader *r, unsigned *culprit)
-{
-	struct km_msg a, b;
-	uint8_t *ma = NULL, *mb = NULL;
-	size_t na = 0, nb = 0;
-	const uint8_t *pa = km_get_lref(r, &na, KM_MAX_ENVELOPE), *pb = km_get_lref(r, &nb, KM_MAX_ENVELOPE);
-
-	int err = km_reader_end(r);
-	if (!err)
-		err = km_dkg_header(&a, pa, na, &ma);
-	if (!err)
-		err = km_dkg_header(&b, pb, nb, &mb);
-	if (!err)
-		err = km_dkg_check_header(g, &a, a.round, a.sender);
-	if (!err)
-		err = km_dkg_check_header(g, &b, a.round, a.sender);
-	if (!err && memcmp(a.digest, b.digest, KM_HASH_SIZE) != 0)
-		*culprit = a.sender;
-	free(ma);
-	free(mb);
-	return err == KM_E_NOMEM ? err : KM_OK;
-}
-
-static int judge_opening(const struct km_dkg_group *g, int kind, const struct km_msg *m, size_t n, unsigned *culprit)
+static int judge_opening(const struct km_dkg_group *g, int kind, const struct km_msg *g1, const struct km_msg *g2, unsigned *culprit)
 {
 	struct km_shape s1 = { .head = KM_HASH_SIZE }, s2 = { .head = km_dkg_g2_size(g->curve, g->threshold) };
 	struct km_dkg_opening *open;
 
-	if (n != 2)
-		return KM_OK;
-	int err = km_dkg_check_envelope(g, &m[0], KM_DKG_G1, m[0].sender, &s1);
+	int err = km_dkg_check_envelope(g, g1, KM_DKG_G1, g1->sender, &s1);
 	if (!err)
-		err = km_dkg_check_envelope(g, &m[1], KM_DKG_G2, m[0].sender, &s2);
+		err = km_dkg_check_envelope(g, g2, KM_DKG_G2, g1->sender, &s2);
 	if (err)
 		return err == KM_E_NOMEM ? err : KM_OK;
 	open = calloc(1, sizeof(*open));
 	if (!open)
 		return KM_E_NOMEM;
-	err = km_dkg_opening_check(g, &m[0], &m[1], open);
+	err = km_dkg_opening_check(g, g1, g2, open);
 	if (err == (kind == KM_EV_ENCODING ? KM_E_ENCODING : KM_E_VERIFY))
-		*culprit = m[0].sender;
+		*culprit = g1->sender;
 	free(open);
 	return err == KM_E_NOMEM ? err : KM_OK;
 }
 
-static int judge_complaint(const struct km_dkg_group *g, int kind, const struct km_msg *m, size_t n, unsigned *culprit)
+/* The complaint, the digests of the dealer's view, the author's G2. */
+static int judge_complaint(const struct km_dkg_group *g, int kind, const struct km_ev_item *it, unsigned *culprit)
 {
-	unsigned peers = km_set_size(g->participants), author = m[0].sender;
+	unsigned peers = km_set_size(g->participants), author = it[0].msg.sender;
 	enum km_dkg_verdict verdict;
 	struct km_dkg_view *view;
 	struct km_msg g2, g4;
 
-	if (n != 1 + KM_DKG_VIEW_ROUNDS * peers || !km_set_has(g->participants, author))
+	if (it[1].n != KM_DKG_VIEW_ROUNDS * peers || !km_set_has(g->participants, author))
 		return KM_OK;
 	view = calloc(1, sizeof(*view));
 	if (!view)
 		return KM_E_NOMEM;
 	for (unsigned r = 0; r < KM_DKG_VIEW_ROUNDS; r++)
-		for (unsigned i = 0; i < peers; i++)
-			memcpy(view->digest[r][i], m[1 + r * peers + i].digest, KM_HASH_SIZE);
-	int err = km_dkg_judge_complaint(g, &m[0], &m[1 + peers + km_set_pos(g->participants, author)], view, &verdict);
+		memcpy(view->digest[r], it[1].p + (size_t)r * peers * KM_HASH_SIZE, (size_t)peers * KM_HASH_SIZE);
+	int err = km_dkg_judge_complaint(g, &it[0].msg, &it[2].msg, view, &verdict);
 	free(view);
 	if (err)
 		return err;
 	if (verdict == KM_DKG_AUTHOR && kind == KM_EV_FALSE_COMPLAINT)
 		*culprit = author;
-	if (verdict == KM_DKG_DEALER && kind == KM_EV_COMPLAINT && km_dkg_complaint_split(g, &m[0], &g2, &g4) == KM_OK)
+	if (verdict == KM_DKG_DEALER && kind == KM_EV_COMPLAINT && km_dkg_complaint_split(g, &it[0].msg, &g2, &g4) == KM_OK)
 		*culprit = g4.sender;
+	return KM_OK;
+}
+
+int km_dkg_judge_items(const struct km_dkg_group *g, int kind, const struct km_ev_item *it, unsigned n, unsigned *culprit)
+{
+	*culprit = 0;
+	switch (kind) {
+	case KM_EV_EQUIVOCATION:
+		if (n != 2 || it[0].form != KM_FORM_HEADER || it[1].form != KM_FORM_HEADER)
+			return KM_OK;
+		return judge_equivocation(g, &it[0].msg, &it[1].msg, culprit);
+	case KM_EV_ENCODING:
+	case KM_EV_OPENING:
+		if (n != 2 || it[0].form != KM_FORM_WHOLE || it[1].form != KM_FORM_WHOLE)
+			return KM_OK;
+		return judge_opening(g, kind, &it[0].msg, &it[1].msg, culprit);
+	case KM_EV_COMPLAINT:
+	case KM_EV_FALSE_COMPLAINT:
+		if (n != 3 || it[0].form != KM_FORM_WHOLE || it[1].form != KM_FORM_DIGESTS || it[2].form != KM_FORM_WHOLE)
+			return KM_OK;
+		return judge_complaint(g, kind, it, culprit);
+	}
 	return KM_OK;
 }
 
 int km_dkg_judge_evidence(const struct km_dkg_group *g, const uint8_t *evidence, size_t len, unsigned *culprit)
 {
-	struct km_msg *m;
-	struct km_reader r;
-	size_t n = 0, size = 0;
+	struct km_ev ev;
 
 	*culprit = 0;
-	km_reader_init(&r, evidence, len);
-	int kind = km_get_u8(&r);
-	uint32_t count = km_get_u32(&r);
-	if (r.err || count < 1 || count > EVIDENCE_MAX)
-		return KM_OK;
-	if (kind == KM_EV_EQUIVOCATION)
-		return count == 2 ? judge_equivocation(g, &r, culprit) : KM_OK;
-	m = calloc(count, sizeof(*m));
-	if (!m)
-		return KM_E_NOMEM;
-	int err = KM_OK;
-	for (; !err && n < count; n++) {
-		const uint8_t *p = km_get_lref(&r, &size, KM_MAX_ENVELOPE);
-		err = p ? km_msg_parse(&m[n], p, size) : KM_E_TRUNCATED;
-	}
-	if (!err)
-		err = km_reader_end(&r);
+	int err = km_ev_read_machine(&ev, evidence, len);
 	if (err)
-		err = KM_OK;  /* not evidence at all */
-	else if (kind == KM_EV_ENCODING || kind == KM_EV_OPENING)
-		err = judge_opening(g, kind, m, n, culprit);
-	else if (kind == KM_EV_COMPLAINT || kind == KM_EV_FALSE_COMPLAINT)
-		err = judge_complaint(g, kind, m, n, culprit);
-	free(m);
+		return err == KM_E_NOMEM ? err : KM_OK;   /* not evidence at all */
+	err = km_dkg_judge_items(g, ev.kind, ev.item, ev.count, culprit);
+	km_ev_clear(&ev);
 	return err;
 }

@@ -34,9 +34,9 @@ enum km_dkg_verdict {
 int km_dkg_judge_complaint(const struct km_dkg_group *g, const struct km_msg *complaint, const struct km_msg *author_g2,
 			   const struct km_dkg_view *view, enum km_dkg_verdict *verdict) KM_MUST;
 
-/* Evidence as this protocol emits it (kind u8 | count u32 | (u32 len | envelope)*): equivocation, encoding, opening, complaint,
- * false complaint. *culprit is the convicted peer, 0 if it shows nothing. A complaint's evidence is the complaint followed by
- * all G1, G2, G3 envelopes, each round by sender. KM_OK or KM_E_NOMEM. */
+/* Evidence as a run of this protocol emits it (without set-up, see evidence.h): equivocation, encoding, opening, complaint, false
+ * complaint. g is taken on trust: a judge of whole evidence makes it from PROPOSE and JOINs. *culprit is the convicted peer, 0 if it
+ * shows nothing. KM_OK or KM_E_NOMEM. */
 int km_dkg_judge_evidence(const struct km_dkg_group *g, const uint8_t *evidence, size_t len, unsigned *culprit) KM_MUST;
 
 #endif

@@ -4,6 +4,7 @@
  *
  * A round's computation is a job on the state; between jobs the handlers only fill in prev and send. */
 #include "dkg_impl.h"
+#include "evidence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -187,13 +188,38 @@ static int convict_if_split(struct km_machine *m, const struct km_msg *shown, st
 	return convict(m, shown->sender, KM_EV_EQUIVOCATION, pair, 2, outs);
 }
 
+/* The complaint, the view it was judged in, and what its author had opened: nothing more decides it. */
+static int convict_by_complaint(struct km_machine *m, unsigned author, enum km_dkg_verdict verdict, const struct km_dkg_view *view,
+				struct km_outs *outs)
+{
+	const struct km_msg *complaint = &m->bcast[KM_DKG_G5][author].msg;
+	unsigned peer = verdict == KM_DKG_DEALER ? complaint->body[KM_HASH_SIZE + 1] : author;
+	enum km_evidence_kind kind = verdict == KM_DKG_DEALER ? KM_EV_COMPLAINT : KM_EV_FALSE_COMPLAINT;
+	uint8_t digests[KM_DKG_VIEW_ROUNDS * KM_MAX_PEERS][KM_HASH_SIZE];
+	struct km_dkg_state *st = state_of(m);
+	struct km_buf b;
+
+	if (km_set_has(st->convicted, peer))
+		return KM_OK;
+	st->convicted |= km_set_bit(peer);
+	for (unsigned r = 0; r < KM_DKG_VIEW_ROUNDS; r++)
+		memcpy(digests[r * m->n], view->digest[r], (size_t)m->n * KM_HASH_SIZE);
+	km_buf_init(&b);
+	km_evidence_items_begin(&b, kind, 3);
+	km_evidence_whole(&b, complaint);
+	km_evidence_digests(&b, (const uint8_t(*)[KM_HASH_SIZE])digests, KM_DKG_VIEW_ROUNDS * m->n);
+	km_evidence_whole(&b, &m->bcast[KM_DKG_G2][author].msg);
+	int err = km_machine_convict_items(m, peer, kind, &b, outs);
+	km_buf_clear(&b);
+	return err;
+}
+
 static int judge_one(struct km_machine *m, unsigned author, const struct km_dkg_view *view, struct km_outs *outs)
 {
 	struct km_dkg_state *st = state_of(m);
-	const struct km_msg *all[1 + KM_DKG_VIEW_ROUNDS * KM_MAX_PEERS], *complaint = &m->bcast[KM_DKG_G5][author].msg;
+	const struct km_msg *complaint = &m->bcast[KM_DKG_G5][author].msg;
 	enum km_dkg_verdict verdict;
 	struct km_msg g2, g4;
-	size_t n = 0;
 	int err;
 
 	if (km_dkg_complaint_split(&st->group, complaint, &g2, &g4) == KM_OK) {
@@ -206,13 +232,7 @@ static int judge_one(struct km_machine *m, unsigned author, const struct km_dkg_
 	err = km_dkg_judge_complaint(&st->group, complaint, &m->bcast[KM_DKG_G2][author].msg, view, &verdict);
 	if (err || verdict == KM_DKG_VOID)
 		return err;
-	all[n++] = complaint;
-	for (unsigned r = KM_DKG_G1; r <= KM_DKG_VIEW_ROUNDS; r++)
-		for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i))
-			all[n++] = &m->bcast[r][i].msg;
-	if (verdict == KM_DKG_DEALER)
-		return convict(m, complaint->body[KM_HASH_SIZE + 1], KM_EV_COMPLAINT, all, n, outs);
-	return convict(m, author, KM_EV_FALSE_COMPLAINT, all, n, outs);
+	return convict_by_complaint(m, author, verdict, view, outs);
 }
 
 /* All complaints that are in. *any: there was one. */

@@ -37,23 +37,6 @@ int km_dkg_g2_headers(const struct km_machine *m, struct km_buf *out)
 	return km_dkg_headers(m, KM_DKG_G2, out);
 }
 
-/* Evidence of two headers; bodies play no part in equivocation. */
-static int convict_pair(struct km_machine *m, unsigned peer, const uint8_t *held, const uint8_t *shown, struct km_outs *outs)
-{
-	struct km_buf b;
-
-	km_buf_init(&b);
-	km_put_u8(&b, KM_EV_EQUIVOCATION);
-	km_put_u32(&b, 2);
-	km_put_lbytes(&b, held, KM_MSG_HEAD);
-	km_put_lbytes(&b, shown, KM_MSG_HEAD);
-	int err = b.err;
-	if (!err)
-		err = km_outs_add(outs, KM_OUT_CONVICT, (uint8_t)peer, KM_EV_EQUIVOCATION, b.data, b.len);
-	km_buf_clear(&b);
-	return err;
-}
-
 int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t len, struct km_outs *outs)
 {
 	struct km_dkg_state *st = m->state;
@@ -66,19 +49,19 @@ int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t 
 	for (; !err && len; len -= KM_MSG_HEAD, headers += KM_MSG_HEAD) {
 		const struct km_stored *held;
 		struct km_msg shown;
-		uint8_t *mem;
 
-		err = km_dkg_header(&shown, headers, KM_MSG_HEAD, &mem);
+		err = km_msg_parse_head(&shown, headers, KM_MSG_HEAD);
 		if (err)
 			return err;
 		held = km_machine_find(m, shown.round, shown.sender);
 		if (held && !km_set_has(st->convicted, shown.sender) &&
 		    memcmp(held->msg.digest, shown.digest, KM_HASH_SIZE) != 0 &&
 		    km_dkg_check_header(&st->group, &shown, shown.round, shown.sender) == KM_OK) {
+			const struct km_msg *pair[2] = { &held->msg, &shown };
+
 			st->convicted |= km_set_bit(shown.sender);
-			err = convict_pair(m, shown.sender, held->raw, headers, outs);
+			err = km_machine_convict(m, shown.sender, KM_EV_EQUIVOCATION, pair, 2, outs);
 		}
-		free(mem);
 	}
 	return err;
 }

@@ -66,15 +66,16 @@ int km_dkg_share_open(const struct km_dkg_group *g, const struct km_dkg_link *l,
 void km_dkg_complaint_hash(struct km_hash *h, const struct km_dkg_group *g, unsigned author, unsigned accused);
 /* A header of this run at this place, signed by whom it names. */
 int km_dkg_check_header(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender) KM_MUST;
-/* A message of which only the header is at hand: equivocation is proved by two of those. Where the body is missing, zeros stand
- * in *mem (to be freed), and nobody looks at them: digest and signature cover the content only. */
-int km_dkg_header(struct km_msg *m, const uint8_t *p, size_t n, uint8_t **mem) KM_MUST;
 /* Is the envelope what it must be at this place: proto, sid, round, sender, all; signed by sender; body of this shape? */
 int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender,
 			  const struct km_shape *shape) KM_MUST;
 /* Cuts the two envelopes out of a complaint's body (exact size). KM_E_ENCODING. */
 int km_dkg_complaint_split(const struct km_dkg_group *g, const struct km_msg *complaint, struct km_msg *g2,
 			   struct km_msg *g4) KM_MUST;
+
+struct km_ev_item;
+/* Items of one of this protocol's kinds of evidence. */
+int km_dkg_judge_items(const struct km_dkg_group *g, int kind, const struct km_ev_item *it, unsigned n, unsigned *culprit) KM_MUST;
 
 /* ---- the state of a run */
 struct km_dkg_secrets {                /* one arena block */

@@ -1,5 +1,5 @@
 /* machine.c: the plumbing of every run: acceptance of messages, rounds, views, timeouts, evidence of equivocation. */
-#include "machine.h"
+#include "evidence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -412,19 +412,28 @@ int km_machine_persist(struct km_machine *m, int token, const void *data, size_t
 	return km_outs_add_secret(outs, KM_OUT_PERSIST, 0, token, data, len);
 }
 
+int km_machine_convict_items(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_buf *items, struct km_outs *outs)
+{
+	(void)m;
+	if (items->err)
+		return items->err;
+	return km_outs_add(outs, KM_OUT_CONVICT, (uint8_t)peer, (int)kind, items->data, items->len);
+}
+
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs)
 {
 	struct km_buf b;
 
-	(void)m;
 	km_buf_init(&b);
-	km_put_u8(&b, (uint8_t)kind);
-	km_put_u32(&b, (uint32_t)n);
-	for (size_t i = 0; i < n; i++)
-		km_put_lbytes(&b, msgs[i]->raw, KM_MSG_HEAD + (msgs[i]->body ? (size_t)msgs[i]->body_len : 0));
-	int err = b.err;
-	if (!err)
-		err = km_outs_add(outs, KM_OUT_CONVICT, (uint8_t)peer, (int)kind, b.data, b.len);
+	km_evidence_items_begin(&b, kind, (unsigned)n);
+	for (size_t i = 0; i < n; i++) {
+		/* bodies play no part in equivocation */
+		if (kind == KM_EV_EQUIVOCATION || !msgs[i]->body)
+			km_evidence_header(&b, msgs[i]);
+		else
+			km_evidence_whole(&b, msgs[i]);
+	}
+	int err = km_machine_convict_items(m, peer, kind, &b, outs);
 	km_buf_clear(&b);
 	return err;
 }

@@ -22,7 +22,7 @@ enum km_out_kind {
 	KM_OUT_SEND = 1,  /* data = envelope, to peer (0 = every other participant) */
 	KM_OUT_JOB,       /* job: run it anywhere, then km_machine_worked */
 	KM_OUT_PERSIST,   /* data must be durable, then km_machine_persisted(code); secret bytes */
-	KM_OUT_CONVICT,   /* peer is proved guilty; code = enum km_evidence_kind; data = evidence envelopes */
+	KM_OUT_CONVICT,   /* peer is proved guilty; code = enum km_evidence_kind; data = kind u8 | count u16 | items (evidence.h) */
 	KM_OUT_DISPUTE,   /* peer sent us on its own channel what only it and we saw; code = KM_E_* */
 	KM_OUT_DONE,      /* the run ended well; take its results */
 	KM_OUT_DROP,      /* the run ended without result; code = KM_E_*; set = peers it waited for (0 = none) */
@@ -38,7 +38,7 @@ enum km_evidence_kind {
 	KM_EV_LIST_ROOT = 6,     /* E6 */
 	KM_EV_OPENING = 7,       /* E7 */
 	KM_EV_COMPLAINT = 8,     /* E7b: a true complaint convicts the dealer */
-	KM_EV_FALSE_COMPLAINT = 9,
+	KM_EV_FALSE_COMPLAINT = 9, /* E9 */
 	KM_EV_OPENED = 10,       /* E8: an opened run, see replay.h */
 };
 
@@ -188,7 +188,9 @@ void km_machine_wipe_private(struct km_machine *m, unsigned round);
 void km_machine_wipe_seed(struct km_machine *m);
 /* Frees the body of a peer's private message of a KM_ROUND_HEAP round; its signed header stays. */
 void km_machine_trim_private(struct km_machine *m, unsigned round, unsigned peer);
-/* Evidence made of whole envelopes: E1, E2, E7 ... Appends KM_OUT_CONVICT with kind | count | (u32 len | envelope)*. */
+/* Appends KM_OUT_CONVICT with what was begun by km_evidence_items_begin. */
+int km_machine_convict_items(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_buf *items, struct km_outs *outs) KM_MUST;
+/* The same for evidence made of messages alone: their headers for E1, whole ones for the rest. */
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
 /* Ends the run without result and wipes it; while a job is out, when that comes back. */
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs) KM_MUST;

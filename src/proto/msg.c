@@ -21,6 +21,32 @@ static void content_digest(const uint8_t raw[KM_MSG_HEAD], uint8_t out[KM_HASH_S
 	km_hash_final(&h, out);
 }
 
+static void get_head(struct km_msg *m, struct km_reader *r)
+{
+	m->version = km_get_u16(r);
+	m->proto = km_get_u8(r);
+	m->round = km_get_u8(r);
+	m->sender = km_get_u8(r);
+	m->recipient = km_get_u8(r);
+	m->body_len = km_get_u32(r);
+	km_get_bytes(r, m->sid, sizeof(m->sid));
+	km_get_bytes(r, m->root, sizeof(m->root));
+	km_get_bytes(r, m->sig, sizeof(m->sig));
+}
+
+static int parsed(struct km_msg *m, const uint8_t *raw, int err)
+{
+	if (!err && m->version != KM_MSG_VERSION)
+		err = KM_E_VERSION;
+	if (err) {
+		memset(m, 0, sizeof(*m));
+		return err;
+	}
+	m->raw = raw;
+	content_digest(raw, m->digest);
+	return KM_OK;
+}
+
 int km_msg_parse(struct km_msg *m, const uint8_t *raw, size_t len)
 {
 	struct km_reader r;
@@ -29,27 +55,21 @@ int km_msg_parse(struct km_msg *m, const uint8_t *raw, size_t len)
 	if (len > KM_MAX_ENVELOPE)
 		return KM_E_LIMIT;
 	km_reader_init(&r, raw, len);
-	m->version = km_get_u16(&r);
-	m->proto = km_get_u8(&r);
-	m->round = km_get_u8(&r);
-	m->sender = km_get_u8(&r);
-	m->recipient = km_get_u8(&r);
-	m->body_len = km_get_u32(&r);
-	km_get_bytes(&r, m->sid, sizeof(m->sid));
-	km_get_bytes(&r, m->root, sizeof(m->root));
-	km_get_bytes(&r, m->sig, sizeof(m->sig));
+	get_head(m, &r);
 	m->body = km_get_ref(&r, m->body_len);
-	m->raw = raw;
+	return parsed(m, raw, km_reader_end(&r));
+}
 
-	int err = km_reader_end(&r);
-	if (!err && m->version != KM_MSG_VERSION)
-		err = KM_E_VERSION;
-	if (err) {
-		memset(m, 0, sizeof(*m));
-		return err;
-	}
-	content_digest(raw, m->digest);
-	return KM_OK;
+int km_msg_parse_head(struct km_msg *m, const uint8_t *raw, size_t len)
+{
+	struct km_reader r;
+
+	memset(m, 0, sizeof(*m));
+	if (len < KM_MSG_HEAD)
+		return KM_E_TRUNCATED;
+	km_reader_init(&r, raw, KM_MSG_HEAD);
+	get_head(m, &r);
+	return parsed(m, raw, m->body_len > KM_MAX_ENVELOPE - KM_MSG_HEAD ? KM_E_LIMIT : km_reader_end(&r));
 }
 
 static void sign_input(uint8_t out[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT], const uint8_t content[KM_MSG_CONTENT])
@@ -71,21 +91,54 @@ uint64_t km_shape_size(const struct km_shape *s)
 	return s->head + (uint64_t)s->row * s->rows;
 }
 
-int km_msg_root(uint8_t root[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body)
+static uint8_t *leaves_of(const struct km_shape *shape, const uint8_t *body)
 {
 	size_t n = (size_t)shape->rows + 1;
 	uint8_t *leaves = calloc(n, KM_HASH_SIZE);
 
 	if (!leaves)
-		return KM_E_NOMEM;
+		return NULL;
 	km_merkle_leaf(body, shape->head, leaves);
 	for (size_t i = 1; i < n; i++)
 		km_merkle_leaf(body + shape->head + (i - 1) * shape->row, shape->row, leaves + i * KM_HASH_SIZE);
-	km_merkle_root(leaves, n, root);
+	return leaves;
+}
+
+int km_msg_root(uint8_t root[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body)
+{
+	uint8_t *leaves = leaves_of(shape, body);
+
+	if (!leaves)
+		return KM_E_NOMEM;
+	km_merkle_root(leaves, (size_t)shape->rows + 1, root);
 	/* of a secret body, too: the root stands in the clear part of the envelope */
 	km_declassify(root, KM_HASH_SIZE);
 	free(leaves);
 	return KM_OK;
+}
+
+int km_msg_path(uint8_t (*path)[KM_HASH_SIZE], unsigned *count, const struct km_shape *shape, const uint8_t *body, uint32_t leaf)
+{
+	*count = 0;
+	if (leaf > shape->rows)
+		return KM_E_RANGE;
+	uint8_t *leaves = leaves_of(shape, body);
+	if (!leaves)
+		return KM_E_NOMEM;
+	*count = km_merkle_path(leaves, (size_t)shape->rows + 1, leaf, path);
+	free(leaves);
+	return KM_OK;
+}
+
+int km_msg_path_check(const struct km_msg *m, const struct km_shape *shape, uint32_t leaf, const uint8_t *p, size_t len,
+		      const uint8_t *path, unsigned count)
+{
+	uint8_t hash[KM_HASH_SIZE];
+
+	if (km_shape_size(shape) != m->body_len || leaf > shape->rows || len != (leaf ? shape->row : shape->head))
+		return KM_E_VERIFY;
+	km_merkle_leaf(p, len, hash);
+	return km_merkle_check(hash, leaf, (size_t)shape->rows + 1, path, count, m->root);
 }
 
 int km_msg_check_body(const struct km_msg *m, const struct km_shape *shape)

@@ -52,6 +52,9 @@ struct km_identity {               /* an Ed25519 signer */
 
 /* Splits raw into m (borrowing raw). KM_E_TRUNCATED, KM_E_TRAILING, KM_E_VERSION, KM_E_LIMIT. Checks lengths and version only. */
 int km_msg_parse(struct km_msg *m, const uint8_t *raw, size_t len) KM_MUST;
+/* The same of the KM_MSG_HEAD bytes before the body alone (further bytes are not looked at): body = NULL, only digest and signature
+ * can be checked. */
+int km_msg_parse_head(struct km_msg *m, const uint8_t *raw, size_t len) KM_MUST;
 /* KM_E_VERIFY unless sig is the author's. */
 int km_msg_verify_sig(const struct km_msg *m, const uint8_t author[KM_IDKEY_SIZE]) KM_MUST;
 /* KM_E_MISMATCH unless body_len is shape's length and root is the Merkle root of the body by this shape. KM_E_NOMEM. */
@@ -61,6 +64,12 @@ uint64_t km_shape_size(const struct km_shape *s);
 /* Appends a complete signed envelope to out (its error is sticky there; also returned). body has km_shape_size bytes. */
 int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
 		 const struct km_shape *shape, const uint8_t *body, const struct km_identity *id) KM_MUST;
+/* Leaf 0 of a body is its head, 1 + i its row i. The path of one: at most KM_MERKLE_PATH_MAX digests, *count of them. KM_E_RANGE,
+ * KM_E_NOMEM. */
+int km_msg_path(uint8_t (*path)[KM_HASH_SIZE], unsigned *count, const struct km_shape *shape, const uint8_t *body, uint32_t leaf) KM_MUST;
+/* KM_OK when these bytes are that leaf of the body that m's header signed, of this shape; else KM_E_VERIFY. m's body is not needed. */
+int km_msg_path_check(const struct km_msg *m, const struct km_shape *shape, uint32_t leaf, const uint8_t *p, size_t len,
+		      const uint8_t *path, unsigned count) KM_MUST;
 /* Root of a body by its shape, without an envelope. */
 int km_msg_root(uint8_t root[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body) KM_MUST;
 

@@ -4,6 +4,7 @@
  * Peer 1 is the honest dealer, peer 2 the corrupt complainer, the judge sees signed messages only. */
 #include "tests/attack/attack.h"
 #include "tests/lib/dkg_help.h"
+#include "proto/evidence.h"
 
 #define DEALER 1
 #define EVIL 2
@@ -110,23 +111,20 @@ static enum km_dkg_verdict judge(struct framing *f, const struct km_msg *author_
 /* The whole as evidence bytes, with the second G2 in its author's place. */
 static unsigned judge_bytes(struct framing *f)
 {
+	uint8_t digests[KM_DKG_VIEW_ROUNDS * 3][KM_HASH_SIZE];
 	struct km_machine *m = f->d.m[DEALER];
 	unsigned culprit;
 	struct km_buf b;
 
 	km_buf_init(&b);
-	km_put_u8(&b, KM_EV_COMPLAINT);
-	km_put_u32(&b, 10);
-	km_put_lbytes(&b, f->complaint, KM_MSG_HEAD + f->complaint_msg.body_len);
-	for (unsigned r = 1; r <= KM_DKG_VIEW_ROUNDS; r++) {
-		for (unsigned i = 1; i <= 3; i++) {
-			const struct km_stored *s = km_machine_find(m, r, i);
-			if (r == KM_DKG_G2 && i == EVIL)
-				km_put_lbytes(&b, f->g2, KM_MSG_HEAD + f->g2_msg.body_len);
-			else
-				km_put_lbytes(&b, s->raw, KM_MSG_HEAD + s->msg.body_len);
-		}
-	}
+	km_evidence_items_begin(&b, KM_EV_COMPLAINT, 3);
+	km_evidence_whole(&b, &f->complaint_msg);
+	for (unsigned r = 1; r <= KM_DKG_VIEW_ROUNDS; r++)
+		for (unsigned i = 1; i <= 3; i++)
+			memcpy(digests[(r - 1) * 3 + i - 1],
+			       r == KM_DKG_G2 && i == EVIL ? f->g2_msg.digest : km_machine_find(m, r, i)->msg.digest, KM_HASH_SIZE);
+	km_evidence_digests(&b, (const uint8_t(*)[KM_HASH_SIZE])digests, 9);
+	km_evidence_whole(&b, &f->g2_msg);
 	assert_int_equal(km_dkg_judge_evidence(&f->g, b.data, b.len, &culprit), KM_OK);
 	km_buf_clear(&b);
 	return culprit;
@@ -191,10 +189,9 @@ static void test_two_e_are_equivocation(void **state)
 	rules_all();
 	framing_init(&f);
 	km_buf_init(&b);
-	km_put_u8(&b, KM_EV_EQUIVOCATION);
-	km_put_u32(&b, 2);
-	km_put_lbytes(&b, f.g2, KM_MSG_HEAD);
-	km_put_lbytes(&b, f.first_g2->raw, KM_MSG_HEAD);
+	km_evidence_items_begin(&b, KM_EV_EQUIVOCATION, 2);
+	km_evidence_header(&b, &f.g2_msg);
+	km_evidence_header(&b, f.first_g2);
 	assert_int_equal(km_dkg_judge_evidence(&f.g, b.data, b.len, &culprit), KM_OK);
 	assert_int_equal(culprit, EVIL);
 	km_buf_clear(&b);

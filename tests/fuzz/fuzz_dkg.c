@@ -5,6 +5,7 @@
  * Input: kind | run | bytes. Three peers, T = 2; peer 2 is the corrupt one, and its key signs what the input says. */
 #include "fuzz.h"
 #include "tests/lib/dkg_help.h"
+#include "proto/evidence.h"
 
 const char fuzz_name[] = "dkg";
 const unsigned fuzz_rounds = 60;
@@ -232,10 +233,9 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	const struct km_msg *first = &km_machine_find(run[0].m[1], KM_DKG_G2, EVIL)->msg;
 	uint8_t *raw = sign(KM_DKG_G2, first->body, first->body_len - 1, first->body_len, &other);
 	km_buf_init(&b);
-	km_put_u8(&b, KM_EV_EQUIVOCATION);
-	km_put_u32(&b, 2);
-	km_put_lbytes(&b, first->raw, KM_MSG_HEAD);
-	km_put_lbytes(&b, raw, KM_MSG_HEAD);
+	km_evidence_items_begin(&b, KM_EV_EQUIVOCATION, 2);
+	km_evidence_header(&b, first);
+	km_evidence_header(&b, &other);
 	out(emit, ctx, "evidence-equivocation", EVIDENCE, 0, b.data, b.len);
 	km_buf_clear(&b);
 	free(raw);

@@ -250,7 +250,7 @@ static void run_bad_dealer(unsigned n, unsigned t, dkg_evil_fn before, dkg_evil_
 			assert_int_equal(culprit, k == kind ? EVIL : 0);
 		}
 		p->evidence[0] = (uint8_t)kind;
-		p->evidence[1 + 4 + 4 + KM_MSG_HEAD - 1] ^= 1;
+		p->evidence[1 + 2 + 1 + KM_MSG_HEAD - 1] ^= 1;
 		assert_int_equal(km_dkg_judge_evidence(&g, p->evidence, p->evidence_len, &culprit), KM_OK);
 		assert_int_equal(culprit, 0);
 		/* nothing of the dropped run is left to steal */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "../lib/test.h"
 #include "../lib/dealer.h"
+#include "proto/evidence_impl.h"
 #include "proto/presign_impl.h"
 
 #define SET(n) ((uint32_t)(((uint64_t)1 << (n)) - 1))
@@ -420,28 +421,24 @@ static enum net_verdict pair_tap(void *ctx, uint8_t from, uint8_t to, uint8_t **
 static void evidence_has_view(const struct group *g, const struct net_party *party)
 {
 	uint8_t prev[KM_HASH_SIZE], want[KM_HASH_SIZE];
-	struct km_reader r;
 	struct km_hash h;
-	struct km_msg msg;
-	size_t n;
+	struct km_ev ev;
 
-	km_reader_init(&r, party->evidence, party->evidence_len);
-	assert_int_equal(km_get_u8(&r), KM_EV_C3_PROOF);
-	assert_int_equal(km_get_u32(&r), 1 + 3 * 5);
+	assert_int_equal(km_ev_read_machine(&ev, party->evidence, party->evidence_len), KM_OK);
+	assert_int_equal(ev.kind, KM_EV_C3_PROOF);
+	assert_int_equal(ev.count, 1 + 3 * 5);
 	km_hash_init(&h, "round");
 	km_hash_field(&h, g->m[1]->sid, KM_HASH_SIZE);
-	for (unsigned at = 0; at < 1 + 3 * 5; at++) {
-		const uint8_t *p = km_get_lref(&r, &n, KM_MAX_ENVELOPE);
+	for (unsigned at = 0; at < ev.count; at++) {
+		const struct km_msg *msg = &ev.item[at].msg;
 
-		assert_non_null(p);
-		assert_int_equal(km_msg_parse(&msg, p, n), KM_OK);
-		assert_int_equal(km_msg_verify_sig(&msg, g->keys[msg.sender]), KM_OK);
+		assert_int_equal(km_msg_verify_sig(msg, g->keys[msg->sender]), KM_OK);
 		if (at)
-			km_hash_field(&h, msg.digest, KM_HASH_SIZE);
+			km_hash_field(&h, msg->digest, KM_HASH_SIZE);
 		else
-			memcpy(want, msg.body, sizeof(want));
+			memcpy(want, msg->body, sizeof(want));
 	}
-	assert_int_equal(km_reader_end(&r), KM_OK);
+	km_ev_clear(&ev);
 	km_hash_final(&h, prev);
 	assert_memory_equal(prev, want, sizeof(prev));
 }

@@ -56,13 +56,23 @@ static void not_owed(struct km_peer *p, struct km_flight *f)
 		;
 }
 
+/* Of the presignature of its latest attempt. */
+static void let_go(struct km_flight *f)
+{
+	km_presig_free(f->ps);
+	f->ps = NULL;
+	if (f->lot)
+		f->lot->users--;
+	f->lot = NULL;
+}
+
 static void flight_free(struct km_peer *p, struct km_flight *f)
 {
 	not_owed(p, f);
 	list_out(f->state == KM_FLIGHT_WORKING ? &p->working : &p->done, f);
 	km_idmap_remove(&p->flights, f->request_id);
 	p->flight_bytes -= f->req.len;
-	km_presig_free(f->ps);
+	let_go(f);
 	free(f);
 }
 
@@ -190,8 +200,9 @@ static void send_signs(struct km_peer *p, struct km_flight *f)
 
 static void launch(struct km_peer *p, struct km_flight *f, struct km_held *h)
 {
-	km_presig_free(f->ps);
-	memcpy(f->sid, h->lot->sid, KM_HASH_SIZE);
+	let_go(f);
+	f->lot = h->lot;
+	f->lot->users++;
 	/* out of every list before anything is done with it */
 	f->ps = km_pool_spend(p, h);
 	f->attempts++;
@@ -387,7 +398,7 @@ static void refused(struct km_peer *p, struct km_flight *f, unsigned from, unsig
 	switch (status) {
 	case KM_STATUS_UNKNOWN_PRESIG:
 		/* it never finished that run, or has restarted: nothing of it is of use with this member. No suspicion. */
-		km_pool_unknown(p, f->sid, from);
+		km_pool_unknown(p, f->lot, from);
 		break;
 	case KM_STATUS_DEGENERATE:
 		break;

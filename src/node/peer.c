@@ -59,9 +59,9 @@ int km_peer_new(struct km_peer **out, const struct km_settings *s, const uint8_t
 /* Forgets everything that is secret or alive; keeps nothing but the empty shell. */
 static void wipe(struct km_peer *p)
 {
+	km_aggregate_free(p);
 	km_pool_burn_all(p);
 	km_run_free_all(p);
-	km_aggregate_free(p);
 	km_signer_free(p);
 	km_key_free_all(p);
 }
@@ -259,7 +259,7 @@ static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t
 		km_relay_on_headers(p, from, d, n);
 		break;
 	case KM_FRAME_READY:
-		km_pool_on_ready(p, from, d, n);
+		km_lot_on_ready(p, from, d, n);
 		break;
 	case KM_FRAME_REFUSE:
 		km_session_on_refuse(p, from, d, n);
@@ -335,9 +335,9 @@ static void on_rollback(struct km_peer *p, const struct km_event *ev)
 		if (run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE)
 			km_run_drop(p, run, KM_E_STALE, 0, 1);
 	}
-	km_pool_burn_all(p);
 	/* also what is at work: the other machine may answer the same requests */
 	km_aggregate_free(p);
+	km_pool_burn_all(p);
 	km_effects_log(p->fx, KM_LOG_WARN, "this machine may have been suspended, restored or cloned: all presignatures dropped");
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
 		if (i != p->self)

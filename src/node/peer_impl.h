@@ -7,6 +7,7 @@
  *	keygen.c    from the operator's wish to a usable key    keys.c      keys held, their files, candidates, certificates
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
+ *	lot.c       what one run gave: READY and its rows
  *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
  *	status.c    what an operator sees
  *
@@ -20,6 +21,7 @@
 #include "../base/rng.h"
 #include "../base/rules.h"
 #include "../proto/presign.h"
+#include "../proto/ready.h"
 #include "../proto/setup.h"
 
 /* ---- bounds and times */
@@ -44,6 +46,7 @@
 #define KM_LINGER_US 3000000u
 #define KM_FLIGHT_LINGER_US 3000000u
 #define KM_FLIGHT_GIVEUP_US 2500000u
+#define KM_READY_TIMES 3
 #define KM_READY_WAIT_US 15000000u     /* own presignatures that a member never reported READY go */
 #define KM_RECORD_US 120000000u
 #define KM_SCORE_HALF_US 600000000u
@@ -117,11 +120,24 @@ struct km_pool {
 	struct km_held *head, *tail;       /* ready ones, oldest first */
 };
 
+/* What a member of our own presignatures of one run stands for. */
+struct km_lot_member {
+	uint8_t made[KM_READY_HELD];       /* indices with it that were made here: one leaf each */
+	uint8_t ready[KM_READY_HELD];      /* indices it said READY to, with our values */
+	uint8_t said[KM_READY_LEN];        /* that READY */
+	unsigned n_leaves;
+	uint8_t leaf[];                    /* hashes of its rows, by index */
+};
+
 /* What one run gave. */
 struct km_lot {
 	uint8_t sid[KM_HASH_SIZE];
 	uint32_t participants, ready;      /* who reported READY, self included */
 	uint64_t made_us;
+	struct km_lot_member *member[KM_MAX_PEERS + 1]; /* the others of own presignatures */
+	unsigned users;                    /* requests whose presignature came from here: it is needed to show who cheated */
+	int waited;                        /* READY came in time or will not come */
+	uint8_t said[KM_READY_LEN];        /* our own READY, signed once; proto 0: we hold nothing of it */
 	unsigned ready_sent;               /* READY is said again, as a message may be lost */
 	struct km_held *helds;
 	struct km_lot *next;               /* oldest first */
@@ -171,6 +187,7 @@ struct km_run {
 	struct km_machine *m;
 	uint64_t since_us, until_us;       /* until: of JOINING and LINGERS */
 	uint32_t ready;                    /* READY that came before our own end */
+	uint8_t said[KM_MAX_PEERS + 1][KM_READY_LEN]; /* those */
 	uint32_t convicted;                /* by this run */
 	uint32_t shown;                    /* who has shown its HEADERS */
 	uint8_t ended_by;                  /* who said ABORT, 0 = nobody */
@@ -253,7 +270,7 @@ struct km_flight {
 	struct km_sign_input in;
 	struct km_sign_nonce nonce;
 	struct km_presig *ps;              /* of the present attempt, or of the answer */
-	uint8_t sid[KM_HASH_SIZE];         /* of the run that made it */
+	struct km_lot *lot;                /* that it came from */
 	uint32_t missing, excluded, suspects;
 	struct km_scalar share[KM_MAX_PEERS]; /* by position in the quorum */
 	int owed;                          /* SIGNs are out, own share not yet computed */
@@ -464,10 +481,9 @@ int km_canary_once(struct km_key *key, uint32_t quorum) KM_MUST;
 /* pool.c */
 void km_pool_init(struct km_peer *p, uint64_t mult);
 void km_pool_take_run(struct km_peer *p, struct km_run *run);
-void km_pool_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE]);
 /* A member holds nothing of that run. */
-void km_pool_unknown(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE], unsigned member);
+void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member);
 void km_pool_tick(struct km_peer *p);
 void km_pool_burn_with(struct km_peer *p, unsigned peer);
 void km_pool_burn_all(struct km_peer *p);
@@ -479,6 +495,24 @@ struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t e
 struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum);
 unsigned km_pool_ready(const struct km_key *key, uint32_t usable);   /* own ready ones whose members are all in the set */
 int km_pool_low(const struct km_peer *p, const struct km_pool *pool);
+
+/* Puts those in the list that their whole quorum is ready for. */
+void km_pool_promote(struct km_peer *p, struct km_lot *lot);
+
+/* lot.c */
+struct km_lot *km_lot_find(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
+/* A lot for what a run gave, not in the list; NULL without memory. */
+struct km_lot *km_lot_new(struct km_peer *p, const struct km_run *run, struct km_presig *const *got, size_t n);
+void km_lot_free(struct km_lot *lot);
+void km_lot_say_ready(struct km_peer *p, struct km_lot *lot);
+void km_lot_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+/* A READY of before our own end of the run. */
+void km_lot_heard(struct km_peer *p, struct km_lot *lot, unsigned from, const uint8_t raw[KM_READY_LEN]);
+/* Every other member of the quorum is ready for this own presignature. */
+int km_lot_complete(const struct km_lot *lot, const struct km_presig *ps);
+/* The READY of a member of an own presignature, and behind it the row of the presignature with its path: what E5 needs.
+ * KM_E_NOTFOUND, KM_E_NOMEM. */
+int km_lot_show(const struct km_lot *lot, unsigned member, const struct km_presig *ps, struct km_msg *ready, struct km_buf *row) KM_MUST;
 
 /* refill.c */
 void km_refill_tick(struct km_peer *p);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READY_TIMES 3
 /* Round trips are compared in powers of two, from this on: noise must not drain one pool. */
 #define RTT_CLASS_FIRST_US 512u
 
@@ -103,8 +102,9 @@ void km_pool_burn_all(struct km_peer *p)
 {
 	for (struct km_lot *lot; (lot = p->lots);) {
 		burn_if(p, lot, UINT32_MAX, 0);
+		KM_ASSERT(!lot->users); /* requests at work go first */
 		p->lots = lot->next;
-		free(lot);
+		km_lot_free(lot);
 	}
 	p->lots_tail = &p->lots;
 }
@@ -145,37 +145,18 @@ unsigned km_pool_ready(const struct km_key *key, uint32_t usable)
 
 /* ---- what a run gave */
 
-static struct km_lot *lot_find(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE])
-{
-	for (struct km_lot *lot = p->lots; lot; lot = lot->next)
-		if (memcmp(lot->sid, sid, KM_HASH_SIZE) == 0)
-			return lot;
-	return NULL;
-}
-
-static void lot_ready(struct km_peer *p, struct km_lot *lot, unsigned from)
+void km_pool_promote(struct km_peer *p, struct km_lot *lot)
 {
 	int more = 0;
 
-	if (km_set_has(lot->ready, from) || !km_set_has(lot->participants, from))
-		return;
-	lot->ready |= km_set_bit(from);
 	for (struct km_held *h = lot->helds; h; h = h->lot_next) {
-		if (h->pool && !h->ready && !(h->ps->quorum & ~lot->ready)) {
+		if (h->pool && !h->ready && km_lot_complete(lot, h->ps)) {
 			list_ready(h);
 			more = 1;
 		}
 	}
 	if (more)
 		km_peer_wake(p, p->now.mono_us); /* canaries may be waiting */
-}
-
-static void say_ready(struct km_peer *p, struct km_lot *lot)
-{
-	km_put_u8(&p->scratch, KM_FRAME_READY);
-	km_put_bytes(&p->scratch, lot->sid, KM_HASH_SIZE);
-	km_peer_send_set(p, lot->participants);
-	lot->ready_sent++;
 }
 
 static int hold(struct km_peer *p, struct km_key *key, struct km_lot *lot, struct km_presig *ps)
@@ -212,69 +193,47 @@ fail:
 
 void km_pool_take_run(struct km_peer *p, struct km_run *run)
 {
-	struct km_lot *lot = calloc(1, sizeof(*lot));
 	struct km_presig **got = NULL;
+	struct km_lot *lot = NULL;
 	size_t n = 0, kept = 0;
 
-	if (!lot || km_presign_take(run->m, &got, &n)) {
-		free(lot);
+	if (km_presign_take(run->m, &got, &n))
 		return;
-	}
-	memcpy(lot->sid, run->sid, KM_HASH_SIZE);
-	lot->participants = run->prop.participants;
-	lot->made_us = p->now.mono_us;
+	lot = km_lot_new(p, run, got, n);
 	/* newest last: the list of a lot is built from its end */
 	for (size_t i = n; i-- > 0;) {
-		if ((got[i]->quorum & (p->quarantined | p->disputed)) || hold(p, run->key, lot, got[i]))
+		if (!lot || (got[i]->quorum & (p->quarantined | p->disputed)) || hold(p, run->key, lot, got[i]))
 			km_presig_free(got[i]);
 		else
 			kept++;
 	}
 	free(got);
+	if (!lot)
+		return;
 	p->n_presigned += kept;
 	*p->lots_tail = lot;
 	p->lots_tail = &lot->next;
-	lot_ready(p, lot, p->self);
 	for (unsigned i = km_set_next(run->ready, 0); i; i = km_set_next(run->ready, i))
-		lot_ready(p, lot, i);
-	say_ready(p, lot);
+		km_lot_heard(p, lot, i, run->said[i]);
+	km_lot_say_ready(p, lot);
 	km_peer_wake(p, p->now.mono_us + 1000000u);
 	if (run->initiator == p->self)
 		km_refill_succeeded(p);
 	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
 }
 
-void km_pool_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
-{
-	if (n != 1 + KM_HASH_SIZE) {
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		return;
-	}
-	struct km_lot *lot = lot_find(p, d + 1);
-	if (lot) {
-		lot_ready(p, lot, from);
-		return;
-	}
-	struct km_run *run = km_run_by_sid(p, d + 1);
-	if (run && km_set_has(run->prop.participants, from))
-		run->ready |= km_set_bit(from);
-}
-
 /* A participant dropped the run: what we hold together of it is not complete there. */
 void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE])
 {
-	struct km_lot *lot = lot_find(p, sid);
+	struct km_lot *lot = km_lot_find(p, sid);
 
 	if (lot && km_set_has(lot->participants, from) && !km_set_has(lot->ready, from))
 		burn_if(p, lot, km_set_bit(from), 0);
 }
 
-void km_pool_unknown(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE], unsigned member)
+void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member)
 {
-	struct km_lot *lot = lot_find(p, sid);
-
-	if (lot)
-		burn_if(p, lot, km_set_bit(member), 0);
+	burn_if(p, lot, km_set_bit(member), 0);
 }
 
 /* ---- time */
@@ -291,18 +250,20 @@ void km_pool_tick(struct km_peer *p)
 
 		if (lot_is_old(p, lot))
 			burn_if(p, lot, UINT32_MAX, 0);
-		else if (age >= KM_READY_WAIT_US && lot->ready != lot->participants)
+		else if (age >= KM_READY_WAIT_US && !lot->waited) {
+			lot->waited = 1;
 			burn_if(p, lot, UINT32_MAX, 1);
-		if (!lot->helds) {
+		}
+		if (!lot->helds && !lot->users) {
 			*at = lot->next;
 			if (!*at)
 				p->lots_tail = at;
-			free(lot);
+			km_lot_free(lot);
 			continue;
 		}
-		if (lot->ready_sent < READY_TIMES && age >= (uint64_t)1000000u * lot->ready_sent * lot->ready_sent)
-			say_ready(p, lot);
-		if (lot->ready_sent < READY_TIMES)
+		if (lot->ready_sent < KM_READY_TIMES && age >= (uint64_t)1000000u * lot->ready_sent * lot->ready_sent)
+			km_lot_say_ready(p, lot);
+		if (lot->ready_sent < KM_READY_TIMES)
 			km_peer_wake(p, lot->made_us + (uint64_t)1000000u * lot->ready_sent * lot->ready_sent);
 		if (age < KM_READY_WAIT_US)
 			km_peer_wake(p, lot->made_us + KM_READY_WAIT_US);

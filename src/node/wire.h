@@ -16,7 +16,7 @@ enum km_frame {
 	KM_FRAME_RELAY = 4,     /* u8 count <= 32, (u32 len | envelope)*: broadcasts of others */
 	KM_FRAME_STALL = 5,     /* sid, round: which senders' messages are missing here */
 	KM_FRAME_ABORT = 6,     /* sid, code: sender dropped the run */
-	KM_FRAME_READY = 7,     /* sid: sender holds the run's presignatures, they may be used */
+	KM_FRAME_READY = 7,     /* signed READY: sender holds these presignatures of a run, they may be used */
 	KM_FRAME_REFUSE = 8,    /* proposal hash, code, text: why no JOIN */
 	KM_FRAME_ROSTER = 9,    /* digests of every roster entry: tells both operators what differs */
 	KM_FRAME_HEADERS = 10,  /* sid, signed headers of one round: settles who sent two versions */

@@ -253,17 +253,19 @@ static void check_envelope(struct sim *s, struct sim_node *from, const uint8_t *
 static void note_ready(struct sim *s, struct sim_node *from, const uint8_t *data, size_t len)
 {
 	uint8_t id[KM_HASH_SIZE];
-	struct km_hash h;
+	struct km_ready r;
+	struct km_msg m;
 
-	if (len < 1 + KM_HASH_SIZE)
+	if (km_msg_parse(&m, data + 1, len - 1) || km_ready_get(&r, &m)) {
+		sim_break(s, "peer %u says something else as READY", from->addr.id);
 		return;
-	if (!same_as_ever(&s->lives, "run", from->addr.id, data + 1, KM_HASH_SIZE, from->era))
+	}
+	if (!same_as_ever(&s->lives, "run", from->addr.id, m.sid, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u reports a run of another life", from->addr.id);
-	for (unsigned l = 0; l < s->opt.batch; l++) {
-		km_hash_init(&h, "presig");
-		km_hash_field(&h, data + 1, KM_HASH_SIZE);
-		km_hash_u32(&h, l);
-		km_hash_final(&h, id);
+	for (unsigned l = 0; l < KM_MAX_BATCH; l++) {
+		if (!km_ready_has(r.held, l))
+			continue;
+		km_presig_name(m.sid, l, id);
 		if (!same_as_ever(&s->lives, "made", from->addr.id, id, KM_HASH_SIZE, from->era))
 			sim_break(s, "invariant 5: peer %u holds a presignature in two lives", from->addr.id);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/hash.h"
 #include "proto/presign_impl.h"
+#include "proto/ready.h"
 
 static int does(struct evil *e, enum evil_habit habit)
 {
@@ -107,8 +108,12 @@ static void lies_about_run(struct evil *e, struct sim *s, const struct km_msg *m
 
 	km_buf_init(&b);
 	if (m->round < KM_PRESIGN_C4 && does(e, EVIL_EARLY_READY)) {
+		struct km_ready r = {.held = {(uint8_t)others}};
+
+		memcpy(r.table, m->root, KM_HASH_SIZE);
 		km_put_u8(&b, KM_FRAME_READY);
-		km_put_bytes(&b, m->sid, KM_HASH_SIZE);
+		int err = km_ready_build(&b, (uint8_t)e->who, m->sid, &r, &sim_peer_settings(s, e->who)->identity);
+		KM_ASSERT(!err);
 		send(s, e, to, &b);
 	}
 	km_buf_init(&b);

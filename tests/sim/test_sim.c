@@ -95,21 +95,19 @@ static const struct km_addr to_peer = {KM_ADDR_PEER, 2}, to_frontend = {KM_ADDR_
 
 static void presig_id(unsigned index, uint8_t id[KM_HASH_SIZE])
 {
-	struct km_hash h;
-
-	km_hash_init(&h, "presig");
-	km_hash_field(&h, sid, KM_HASH_SIZE);
-	km_hash_u32(&h, index);
-	km_hash_final(&h, id);
+	km_presig_name(sid, index, id);
 }
 
 static void say_ready(struct sim *s, unsigned from)
 {
+	static const struct km_identity id;
+	struct km_ready r = {{0}, {0}, {0}};
 	struct km_buf b;
 
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_READY);
-	km_put_bytes(&b, sid, KM_HASH_SIZE);
+	memset(r.held, 0xff, sizeof(r.held));
+	assert_int_equal(km_ready_build(&b, (uint8_t)from, sid, &r, &id), KM_OK);
 	say(s, from, to_peer, &b);
 }
 

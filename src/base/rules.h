@@ -53,7 +53,12 @@
 	X(km_rule_ot_uniform, "B2", "one of the two points of a base OT is hashed to")                     \
 	X(km_rule_ot_identity, "B2", "no base OT key from the identity")                                   \
 	X(km_rule_ot_check, "B3", "the columns of the OT extension name one choice vector")                \
-	X(km_rule_ole_theta, "B4", "theta covers the whole payload")
+	X(km_rule_ole_theta, "B4", "theta covers the whole payload")                                        \
+	X(km_rule_delta, "B8", "R moves with everything that is signed")                                    \
+	X(km_rule_rollback, "B5", "no presignature outlives a sign that the memory was copied")             \
+	X(km_rule_stored_durable, "B10", "STORED is said after the share is on disk")                       \
+	X(km_rule_certificate, "B10", "who holds STORED of all hands them on")                              \
+	X(km_rule_full_challenge, "B16", "challenges are full-size scalars")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,

@@ -307,7 +307,8 @@ void km_key_say_stored(struct km_peer *p, unsigned to)
 /* All STOREDs in one RELAY. */
 static void say_cert(struct km_peer *p, const struct km_key *k, unsigned to)
 {
-	if (!k->certified)
+	/* WHY: a member whom a corrupt one never told would wait for ever (attack B10) */
+	if (!k->certified || !KM_RULE(km_rule_certificate))
 		return;
 	km_put_u8(&p->scratch, KM_FRAME_RELAY);
 	km_put_u8(&p->scratch, (uint8_t)km_set_size(k->certified));

@@ -337,7 +337,8 @@ static void on_rollback(struct km_peer *p, const struct km_event *ev)
 	}
 	/* also what is at work: the other machine may answer the same requests */
 	km_aggregate_free(p);
-	km_pool_burn_all(p);
+	if (KM_RULE(km_rule_rollback))
+		km_pool_burn_all(p);
 	km_effects_log(p->fx, KM_LOG_WARN, "this machine may have been suspended, restored or cloned: all presignatures dropped");
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
 		if (i != p->self)

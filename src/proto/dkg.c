@@ -119,6 +119,8 @@ static void stored_body(struct km_machine *m, uint8_t body[KM_DKG_STORED])
 	KM_ASSERT(!b.err && b.len == KM_DKG_STORED);
 }
 
+static int dkg_persisted(struct km_machine *m, int token, struct km_outs *outs);
+
 /* Signs STORED and asks for the share to be durable with it. WHY signed before: after a crash the same bytes go out again. */
 static int persist_share(struct km_machine *m, struct km_outs *outs)
 {
@@ -138,6 +140,9 @@ static int persist_share(struct km_machine *m, struct km_outs *outs)
 		return KM_E_NOMEM;
 	km_buf_init_fixed(&b, mem, KM_SHARE_ENC_MAX);
 	err = km_share_encode(st->share, &b);
+	/* WHY not now but when it is PERSISTED: the others use the key then, and a crash would leave it a share short (attack B10) */
+	if (!err && !KM_RULE(km_rule_stored_durable))
+		err = dkg_persisted(m, KM_DKG_TOKEN_STORED, outs);
 	if (!err)
 		err = km_machine_persist(m, KM_DKG_TOKEN_STORED, b.data, b.len, outs);
 	km_secret_free(mem);

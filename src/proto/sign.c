@@ -25,6 +25,8 @@ static int rerandomiser(const struct km_presig *p, const struct km_sign_input *i
 	km_hash_field(&h, m, km_curve_scalar_size(p->curve));
 	km_hash_field(&h, in->request_id, KM_HASH_SIZE);
 	km_scalar_from_hash(p->curve, delta, &h);
+	if (!KM_RULE(km_rule_delta))
+		km_scalar_set_u32(delta, 1);
 	return KM_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "zk/dlog.h"
 
 #include <string.h>
+#include "base/rules.h"
 #include "base/secret.h"
 #include "zk/fiat.h"
 
@@ -30,6 +31,9 @@ static int challenge(const struct km_curve *c, struct km_scalar *e, struct km_ha
 		km_scalar_zero(e);
 	else
 		km_scalar_from_hash(c, e, s);
+	/* WHY full-size: a challenge that can be guessed proves nothing (attack B16) */
+	if (!err && !KM_RULE(km_rule_full_challenge))
+		km_scalar_set_u32(e, km_scalar_is_high(c, e) ? 2 : 1);
 	return err;
 }
 

@@ -133,12 +133,39 @@ static void persist(struct mesh_node *nd, const struct km_effect *e)
 	}
 }
 
+void mesh_crash_after(struct mesh *m, unsigned id, unsigned effects)
+{
+	m->crash_id = id;
+	m->crash_after = effects;
+}
+
+/* 1: the peer is dead, and what it was about to do with it. Jobs that are out are brought back, or nobody could free them. */
+static int crash(struct mesh *m, unsigned id)
+{
+	struct km_effect *e;
+
+	if (m->crash_id != id || m->crash_after--)
+		return 0;
+	m->crash_id = 0;
+	while ((e = km_effects_pop(&m->fx))) {
+		if (e->kind == KM_EFFECT_WORK) {
+			struct km_event ev = {.now = m->now, .kind = KM_EVENT_WORKED, .job = e->job, .token = e->token};
+
+			e->job->run(e->job);
+			KM_ASSERT(km_peer_step(m->node[id].peer, &ev, &m->fx) == KM_OK);
+		}
+		km_effects_recycle(&m->fx, e);
+	}
+	mesh_kill(m, id);
+	return 1;
+}
+
 static void carry_out(struct mesh *m, unsigned id)
 {
 	struct mesh_node *nd = &m->node[id];
 	struct km_effect *e;
 
-	while ((e = km_effects_pop(&m->fx))) {
+	while (m->fx.head && !crash(m, id) && (e = km_effects_pop(&m->fx))) {
 		struct km_event ev = {.now = m->now};
 
 		switch (e->kind) {
@@ -151,6 +178,8 @@ static void carry_out(struct mesh *m, unsigned id)
 			ev.err = nd->disk_err;
 			ev.kind = KM_EVENT_PERSISTED;
 			ev.token = e->token;
+			if (m->seen)
+				m->seen(m, id, &ev);
 			KM_ASSERT(km_peer_step(nd->peer, &ev, &m->fx) == KM_OK);
 			break;
 		case KM_EFFECT_WORK:
@@ -187,9 +216,16 @@ static void carry_out(struct mesh *m, unsigned id)
 	}
 }
 
+void mesh_seed(const struct mesh *m, unsigned id, unsigned start, uint8_t seed[KM_SEED_SIZE])
+{
+	derive(m->seed, "start", id, start, seed);
+}
+
 int mesh_step(struct mesh *m, unsigned id, struct km_event *ev)
 {
 	ev->now = m->now;
+	if (m->seen)
+		m->seen(m, id, ev);
 	int err = km_peer_step(m->node[id].peer, ev, &m->fx);
 	carry_out(m, id);
 	return err;
@@ -201,7 +237,7 @@ void mesh_start(struct mesh *m, unsigned id)
 	struct km_event ev = {.kind = KM_EVENT_START};
 	uint8_t seed[KM_SEED_SIZE];
 
-	derive(m->seed, "start", id, nd->starts++, seed);
+	mesh_seed(m, id, nd->starts++, seed);
 	KM_ASSERT(km_peer_new(&nd->peer, &nd->s, seed) == KM_OK);
 	for (unsigned i = 0; i < nd->n_files; i++)
 		if (nd->file[i].data)

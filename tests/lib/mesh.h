@@ -52,8 +52,11 @@ struct mesh {
 	char result_text[200], progress[200];
 	uint64_t seed;
 	int verbose;
+	unsigned crash_id, crash_after;  /* mesh_crash_after; 0 = nobody */
 	/* sees every packet; 0 = lose it. May change the bytes. */
 	int (*tap)(struct mesh *m, struct mesh_packet *k);
+	/* sees every event that a peer is given, before it is */
+	void (*seen)(struct mesh *m, unsigned id, const struct km_event *ev);
 };
 
 /* n peers, key "www" with this threshold on P-256, everything allowed for tls13-server. Not started. */
@@ -61,6 +64,10 @@ void mesh_init(struct mesh *m, unsigned n, unsigned threshold, uint64_t seed);
 void mesh_free(struct mesh *m);
 void mesh_start(struct mesh *m, unsigned id);       /* new incarnation, stored files loaded */
 void mesh_kill(struct mesh *m, unsigned id);
+/* What the peer's start-th life (from 0) is seeded with. */
+void mesh_seed(const struct mesh *m, unsigned id, unsigned start, uint8_t seed[KM_SEED_SIZE]);
+/* That peer dies (kill -9) when it has carried out so many effects from now on: those that were to follow never happen. */
+void mesh_crash_after(struct mesh *m, unsigned id, unsigned effects);
 int mesh_step(struct mesh *m, unsigned id, struct km_event *ev);
 /* Delivers everything that is on its way. */
 void mesh_settle(struct mesh *m);

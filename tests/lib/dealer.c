@@ -6,13 +6,12 @@
 #include "base/hash.h"
 #include "base/secret.h"
 
-void dealer_init(struct dealer *d, uint64_t seed, const struct km_curve *curve, uint32_t members, unsigned threshold)
+int dealer_make(struct dealer *d, uint64_t seed, const struct km_curve *curve, uint32_t members, unsigned threshold)
 {
 	struct km_secret coef[KM_MAX_PEERS];
 	uint8_t s[KM_SEED_SIZE] = { 0 };
 	struct km_identity id;
 	struct km_rng rng;
-	int err;
 
 	memset(d, 0, sizeof(*d));
 	memcpy(s, &seed, sizeof(seed));
@@ -35,7 +34,13 @@ void dealer_init(struct dealer *d, uint64_t seed, const struct km_curve *curve, 
 		net_identity(seed, (uint8_t)i, &id);
 		memcpy(d->table.idkeys[i], id.pub, KM_IDKEY_SIZE);
 	}
-	err = km_table_finish(&d->table);
+	return km_table_finish(&d->table);
+}
+
+void dealer_init(struct dealer *d, uint64_t seed, const struct km_curve *curve, uint32_t members, unsigned threshold)
+{
+	int err = dealer_make(d, seed, curve, members, threshold);
+
 	KM_ASSERT(!err);
 }
 
@@ -81,8 +86,18 @@ void group_init_any(struct group *g, uint64_t seed, uint32_t members, uint32_t q
 void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch,
 		       uint32_t quorum)
 {
+	int err = group_make(g, km_curve_p256(), engine, seed, members, threshold, participants, batch, quorum);
+
+	KM_ASSERT(!err);
+}
+
+int group_make(struct group *g, const struct km_curve *curve, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold,
+	       uint32_t participants, unsigned batch, uint32_t quorum)
+{
 	memset(g, 0, sizeof(*g));
-	dealer_init(&g->d, seed, km_curve_p256(), members, threshold);
+	int err = dealer_make(&g->d, seed, curve, members, threshold);
+	if (err)
+		return err;
 	g->participants = participants;
 	g->batch = batch;
 	make_rows(g, threshold);
@@ -91,13 +106,13 @@ void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t
 	g->net = net_new(seed);
 	for (unsigned i = km_set_next(participants, 0); i; i = km_set_next(participants, i)) {
 		struct km_presign_params p = { .table = &g->d.table, .x_i = &g->d.share[i], .engine = engine, .batch = batch, .rows = g->rows };
-		int err;
 
 		net_params(&p.machine, g->keys, seed, g->d.curve, (uint8_t)i, participants);
 		err = km_presign_new(&g->m[i], &p);
 		KM_ASSERT(!err);
 		net_add(g->net, (uint8_t)i, g->m[i]);
 	}
+	return KM_OK;
 }
 
 void group_clear(struct group *g)

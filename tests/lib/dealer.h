@@ -16,6 +16,9 @@ struct dealer {
 /* Identities are those of net_identity(seed, id). */
 void dealer_init(struct dealer *d, uint64_t seed, const struct km_curve *curve, uint32_t members, unsigned threshold);
 
+/* The same, unless the table cannot be written: KM_E_IDENTITY when x or a share is zero, as in a tiny group it may be. */
+int dealer_make(struct dealer *d, uint64_t seed, const struct km_curve *curve, uint32_t members, unsigned threshold) KM_MUST;
+
 struct group {
 	struct dealer d;
 	uint32_t participants;
@@ -35,6 +38,9 @@ void group_init_any(struct group *g, uint64_t seed, uint32_t members, uint32_t q
 /* The same with an engine (enum km_presign_engine). */
 void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold, uint32_t participants, unsigned batch,
 		       uint32_t quorum);
+/* The same over a curve; KM_E_IDENTITY as dealer_make, with nothing to clear. */
+int group_make(struct group *g, const struct km_curve *curve, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold,
+	       uint32_t participants, unsigned batch, uint32_t quorum) KM_MUST;
 void group_clear(struct group *g);
 /* The results of every machine that is done. */
 void group_take(struct group *g);

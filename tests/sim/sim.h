@@ -27,6 +27,9 @@ struct sim_faults {
 	uint32_t clock_step_every_ms;          /* a wall clock jumps within skew_ms */
 	unsigned disk_error;                   /* a PERSIST fails */
 	uint32_t rollback_every_ms;            /* a peer is told that its machine may have been restored or cloned */
+	uint32_t alloc_every;                  /* mean number of allocations of nodes between refusals, 0 = never */
+	unsigned alloc_more;                   /* refusals that follow the first in the same step */
+	unsigned old_disk;                     /* chance that a peer that restarts finds its disk as it was once */
 	uint32_t job_min_us, job_max_us;
 	uint32_t persist_max_us;
 };
@@ -44,13 +47,15 @@ struct sim_options {
  * says. */
 #define SIM_COUNTERS(X)                                                                                                \
 	X(events) X(simulated_us) X(sent) X(requests) X(signed_ok) X(failed) X(persists) X(jobs)                       \
-	X(shares_released) X(evidence) X(replies_verified) X(results_verified) X(runs_finished)
+	X(shares_released) X(evidence) X(replies_verified) X(results_verified) X(runs_finished) X(p256_signed) X(faults)        \
+	X(evil_deeds)
 #define SIM_SOMETIMES(X)                                                                                               \
 	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts)            \
 	X(crashes_at_persist) X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run)  \
 	X(clock_steps) X(hedges) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
 	X(relays) X(aborts) X(refusals) X(late_jobs) X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks)   \
-	X(evil_seeds)
+	X(evil_seeds) X(evil_many) X(evil_in_dkg) X(alloc_failures) X(old_disks) X(cores) X(cheats_failed) X(failures_blamed) \
+	X(corrupt_searched)
 struct sim_counters {
 #define SIM_COUNTER_FIELD(name) uint64_t name;
 	SIM_COUNTERS(SIM_COUNTER_FIELD)
@@ -111,9 +116,24 @@ int sim_result_owed(struct sim *s, uint64_t token);
 /* Waits (runs) until all n peers hold the key usable and `ready` presignatures are ready in all; 1 on success. */
 int sim_setup_key(struct sim *s, const char *name, unsigned ready);
 
+/* A peer whose disk may be put back (old_disk): what it swore by then may be lost, so at most as many as a key can lose. */
+void sim_may_restore(struct sim *s, unsigned peer);
+int sim_restored(struct sim *s, unsigned peer);                /* it has been */
+
 /* Byzantine: a filter on every packet a node sends; may change, drop (return 0) or add packets by sim_inject. */
 typedef int (*sim_filter_fn)(void *ctx, struct sim *s, struct km_addr from, struct km_addr to, uint8_t **data, size_t *len);
 void sim_filter(struct sim *s, sim_filter_fn fn, void *ctx);
+
+/* Around everything a node computes, if a program wants to know. enter: left counts its allocations until the next refusal, NULL for
+ * none. leave: how many were refused. */
+struct sim_hooks {
+	void (*enter)(unsigned node, uint64_t *left, unsigned more);
+	unsigned (*leave)(void);
+};
+extern const struct sim_hooks *sim_hooks;
+
+/* Called after every step of a corrupt peer: what else it does with what it holds. */
+void sim_after(struct sim *s, void (*fn)(void *ctx, struct sim *s, unsigned peer), void *ctx);
 
 /* ---- invariants: checked after every step; the first broken one is kept here (NULL = none) */
 const char *sim_broken(const struct sim *s);

@@ -3,6 +3,7 @@
  *	sim.c        the heap, the loop, faults by the clock        sim_make.c   settings, making, freeing, look-ups
  *	sim_node.c   lives of nodes, their disks, their effects     sim_net.c    packets; clients and operators
  *	sim_check.c  the invariants                                 sim_trace.c  the trace, for machines and for people
+ *	sim_disk.c   disks, and their former contents
  */
 #ifndef KM_SIM_IMPL_H
 #define KM_SIM_IMPL_H
@@ -47,14 +48,14 @@ struct sim_node {
 	struct km_frontend_entry entries[SIM_MAX_FRONTENDS];
 	struct km_peer *peer;
 	struct km_frontend *frontend;
-	int alive, corrupt;
+	int alive, corrupt, may_restore, restored;
 	uint32_t life;                /* counts starts and deaths */
 	uint32_t era;                 /* counts starts and roll-backs: what presignatures may not outlive */
 	uint64_t tick_at_us;          /* earliest tick queued, UINT64_MAX none */
 	uint64_t last_us;             /* monotonic time of its last step */
 	unsigned ticks_here;          /* ticks at one moment: a node whose deadline does not move spins */
-	struct sim_file *files;
-	size_t n_files;
+	struct sim_file *files, *old;  /* old: a copy of some time ago */
+	size_t n_files, n_old;
 	uint64_t mono_base_us;        /* no two machines booted together */
 	int64_t clock_skew_ms;
 	struct sim_harvest harvest;
@@ -91,6 +92,7 @@ struct sim {
 	uint32_t side;                /* of a partition */
 	uint64_t partition_no;
 	int calm;
+	uint64_t alloc_left;          /* until the next refusal */
 	struct km_hash trace;
 	uint8_t trace_out[KM_HASH_SIZE];
 	struct km_effects fx;
@@ -98,6 +100,8 @@ struct sim {
 	size_t n_results, cap_results;
 	sim_filter_fn filter;
 	void *filter_ctx;
+	void (*after)(void *ctx, struct sim *s, unsigned peer);
+	void *after_ctx;
 	char broken[200];
 	struct { struct km_addr from, to; uint8_t *data; size_t len; } replay[SIM_REPLAY];
 	/* the memory of the invariants */
@@ -123,9 +127,10 @@ int sim_chance(struct sim *s, unsigned per_mille);             /* never once it 
 struct sim_node *sim_node(struct sim *s, struct km_addr a);
 unsigned sim_nodes(const struct sim *s);
 struct sim_node *sim_nth(struct sim *s, unsigned i);           /* 1..sim_nodes: peers, then frontends */
+unsigned sim_number(const struct sim *s, const struct sim_node *node); /* the inverse */
 void *sim_grow(void *p, size_t n, size_t *cap, size_t size);   /* room for one more */
 /* sim_node.c */
-void sim_step(struct sim *s, struct sim_node *node, struct km_event *ev);
+int sim_step(struct sim *s, struct sim_node *node, struct km_event *ev); /* what the node returned */
 void sim_birth(struct sim *s, struct sim_node *node);
 void sim_crash(struct sim *s, struct sim_node *node);          /* and a restart later */
 void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b); /* tells both of a new channel */
@@ -133,6 +138,11 @@ void sim_bury(struct sim *s, struct sim_node *node);           /* frees it; nobo
 void sim_harvest(struct sim *s, struct sim_node *node);
 unsigned sim_runs_active(const struct sim_node *node);
 int sim_job_late(const struct km_job *job);                    /* its run has ended meanwhile */
+/* sim_disk.c */
+void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len);
+void sim_disk_remember(struct sim_node *node);                 /* the copy that may come back */
+void sim_disk_restore(struct sim *s, struct sim_node *node);
+void sim_disk_free(struct sim_node *node);
 /* sim_net.c */
 int sim_cut(const struct sim *s, struct km_addr a, struct km_addr b);
 void sim_send(struct sim *s, struct sim_node *from, struct km_addr to, const uint8_t *data, size_t len);

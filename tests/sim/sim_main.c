@@ -2,11 +2,12 @@
  *
  *	sim                         seeds 1-600 in as many processes as there are processors
  *	sim --seeds A-B [--jobs N]
- *	sim ... --curve p256|toy    the key's group, P-256 unless said otherwise; toy: 63 bits, for volume
+ *	sim ... --curve p256|toy    another group than each seed's own choice: 63 bits for volume, P-256 for fidelity
  *	sim --list FILE             the seeds named in a file, one a line, # begins a comment
  *	sim --seed N [--verbose]    one seed, with its trace
  *
  * A seed is one test case; the last two cases are: every dangerous situation was reached by some seed, and nothing leaked. */
+#include "sim_alloc.h"
 #include "sim_memo.h"
 #include "sim_swarm.h"
 
@@ -18,12 +19,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "base/secret.h"
 
 #define MAX_SEEDS 1000000u
 #define MAX_JOBS 64
 
-static unsigned curve = KM_CURVE_P256;
+static unsigned curve; /* 0: each seed's own choice */
 /* Fewer seeds may miss a rare situation by chance. */
 #define ENOUGH_SEEDS 150
 
@@ -31,31 +31,34 @@ struct report {
 	uint64_t seed;
 	double seconds;
 	int same;      /* both runs had one trace */
-	size_t leaked; /* secret bytes that nobody freed */
+	size_t leaked; /* blocks that nobody freed */
 	struct swarm_outcome out;
 };
 
-static double now(void)
+static double now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static void run_seed(uint64_t seed, int verbose, struct report *r)
 {
 	struct swarm_outcome again;
-	double start = now();
+	double start = now(CLOCK_PROCESS_CPUTIME_ID);
+	size_t bytes, blocks;
 
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	swarm_run(seed, curve, verbose, &r->out);
-	r->leaked = km_secret_in_use();
-	swarm_run(seed, curve, 0, &again);
-	r->same = memcmp(again.trace, r->out.trace, KM_HASH_SIZE) == 0;
-	r->seconds = now() - start;
 	sim_memo_clear();
+	blocks = sim_alloc_out(&bytes);
+	swarm_run(seed, curve, verbose, 0, &r->out);
+	swarm_run(seed, curve, 0, 1, &again);
+	r->same = memcmp(again.trace, r->out.trace, KM_HASH_SIZE) == 0;
+	r->seconds = now(CLOCK_PROCESS_CPUTIME_ID) - start;
+	sim_memo_clear();
+	r->leaked = sim_alloc_out(&bytes) - blocks;
 }
 
 static int ok(const struct report *r)
@@ -65,7 +68,7 @@ static int ok(const struct report *r)
 
 static const char *why(const struct report *r)
 {
-	return r->out.broken[0] ? r->out.broken : !r->same ? "two runs of this seed differ" : "secret memory is not given back";
+	return r->out.broken[0] ? r->out.broken : !r->same ? "two runs of this seed differ" : "memory is not given back";
 }
 
 /* ---- the batch */
@@ -77,6 +80,7 @@ struct batch {
 	unsigned failures;
 	double cpu;
 	struct sim_counters sum;
+	uint64_t deeds[EVIL_N_HABITS];
 };
 
 static int write_all(int fd, const void *p, size_t n)
@@ -136,11 +140,14 @@ static void take(struct batch *b, size_t i, const struct report *r)
 	printf("%sok %zu - seed %llu\n", ok(r) ? "" : "not ", i + 1, (unsigned long long)r->seed);
 	if (!ok(r)) {
 		printf("# seed %llu: %s\n#   %s\n#   again: sim --seed %llu%s --verbose\n", (unsigned long long)r->seed, why(r),
-		       r->out.shape, (unsigned long long)r->seed, curve == KM_CURVE_P256 ? "" : " --curve toy");
+		       r->out.shape, (unsigned long long)r->seed,
+		       !curve ? "" : curve == KM_CURVE_P256 ? " --curve p256" : " --curve toy");
 		b->failures++;
 	}
 	b->cpu += r->seconds;
 	add_counters(&b->sum, &r->out.count);
+	for (unsigned k = 0; k < EVIL_N_HABITS; k++)
+		b->deeds[k] += r->out.deeds[k];
 	fflush(stdout);
 }
 
@@ -198,12 +205,12 @@ static unsigned never(const struct sim_counters *c)
 static int batch(const uint64_t *seeds, size_t n, unsigned jobs, int judge)
 {
 	struct batch b = {.seeds = seeds, .n = n, .jobs = jobs < n ? jobs : (unsigned)n};
-	double start = now();
+	double start = now(CLOCK_MONOTONIC);
 
 	printf("1..%zu\n", n + (judge ? 1 : 0));
 	run_batch(&b);
 	unsigned missing = never(&b.sum);
-	printf("# %zu seeds twice in %.1f s (%.0f ms of one processor each), %.0f simulated seconds\n", n, now() - start,
+	printf("# %zu seeds twice in %.1f s (%.0f ms of one processor each), %.0f simulated seconds\n", n, now(CLOCK_MONOTONIC) - start,
 	       1000 * b.cpu / (double)n, (double)b.sum.simulated_us / 1e6);
 	if (judge) {
 		printf("%sok %zu - every dangerous situation was reached\n", missing ? "not " : "", n + 1);
@@ -251,6 +258,8 @@ static int usage(void)
 	return 2;
 }
 
+static const struct sim_hooks hooks = {sim_alloc_enter, sim_alloc_leave};
+
 int main(int argc, char **argv)
 {
 	unsigned long long first = 1, last = 600, single = 0;
@@ -290,6 +299,7 @@ int main(int argc, char **argv)
 	}
 	if (jobs < 1 || jobs > MAX_JOBS || last < first || last - first >= MAX_SEEDS)
 		return usage();
+	sim_hooks = &hooks;
 	if (single)
 		return one(single, verbose);
 	uint64_t *seeds = calloc(MAX_SEEDS, sizeof(*seeds));

@@ -123,6 +123,7 @@ struct sim *sim_new(const struct sim_options *o)
 
 	KM_ASSERT(s && o->n <= KM_MAX_PEERS && o->frontends <= SIM_MAX_FRONTENDS);
 	s->opt = *o;
+	s->alloc_left = 2ull * o->faults.alloc_every;
 	derive(o->seed, "rng", 0, seed);
 	km_rng_init(&s->rng, seed, "sim", NULL, 0);
 	km_hash_init(&s->trace, "sim/trace");
@@ -139,9 +140,7 @@ void sim_free(struct sim *s)
 		struct sim_node *node = sim_nth(s, i);
 
 		sim_bury(s, node);
-		for (size_t k = 0; k < node->n_files; k++)
-			free(node->files[k].data);
-		free(node->files);
+		sim_disk_free(node);
 	}
 	for (size_t i = 0; i < s->n_heap; i++)
 		free(s->heap[i].data);
@@ -175,6 +174,11 @@ struct sim_node *sim_nth(struct sim *s, unsigned i)
 	return i <= s->opt.n ? &s->peers[i] : &s->fronts[i - s->opt.n];
 }
 
+unsigned sim_number(const struct sim *s, const struct sim_node *node)
+{
+	return node->addr.kind == KM_ADDR_PEER ? node->addr.id : s->opt.n + node->addr.id;
+}
+
 struct sim_options *sim_opt(struct sim *s) { return &s->opt; }
 uint64_t sim_now_us(const struct sim *s) { return s->now_us; }
 struct km_rng *sim_rng(struct sim *s) { return &s->rng; }
@@ -189,6 +193,16 @@ void sim_corrupt(struct sim *s, unsigned peer)
 {
 	s->peers[peer].corrupt = 1;
 	s->any_corrupt = 1;
+}
+
+void sim_may_restore(struct sim *s, unsigned peer)
+{
+	s->peers[peer].may_restore = 1;
+}
+
+int sim_restored(struct sim *s, unsigned peer)
+{
+	return s->peers[peer].restored;
 }
 
 struct sim_counters *sim_count(struct sim *s)

@@ -1,14 +1,18 @@
 /* sim_memo.c: remembers what costly pure functions said. All peers of a run verify the same broadcasts, and every seed runs
- * twice: that is most of the cost of a swarm. Linked by --wrap; what is returned is always what the real function gave for the
- * same bytes. */
+ * twice: that is most of the cost of a swarm. Linked by --wrap; what is returned is what the real function gave for the same bytes,
+ * or, for a signature that was just made, what it must give (asked every now and then). */
 #include "sim_memo.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
 #include "base/sig.h"
-#include "ec/point.h"
+#include "ec/msm.h"
+#include "ec/mul_many.h"
+#include "sim_alloc.h"
 #include "sim_map.h"
+
+#define ASK_AGAIN 64
 
 /* Output of a call, behind its error. */
 struct answer {
@@ -19,6 +23,8 @@ struct answer {
 static struct sim_map memo;
 static struct answer **answers;
 static size_t n_answers, cap_answers;
+static int toy, forgetful;
+static unsigned n_signed;
 
 int __real_km_ed25519_verify(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE]);
 int __wrap_km_ed25519_verify(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE]) KM_MUST;
@@ -28,6 +34,15 @@ void __real_km_point_mul_g(const struct km_curve *c, struct km_point *r, const s
 void __wrap_km_point_mul_g(const struct km_curve *c, struct km_point *r, const struct km_secret *k);
 void __real_km_point_mul(const struct km_curve *c, struct km_point *r, const struct km_secret *k, const struct km_point *p);
 void __wrap_km_point_mul(const struct km_curve *c, struct km_point *r, const struct km_secret *k, const struct km_point *p);
+void __real_km_point_mul_many(const struct km_curve *c, struct km_point *r, const struct km_secret *k, size_t n,
+			      const struct km_point *p);
+void __wrap_km_point_mul_many(const struct km_curve *c, struct km_point *r, const struct km_secret *k, size_t n,
+			      const struct km_point *p);
+int __real_km_msm_check_var(const struct km_curve *c, struct km_msm *m);
+int __wrap_km_msm_check_var(const struct km_curve *c, struct km_msm *m) KM_MUST;
+int __real_km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p, size_t n);
+int __wrap_km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p,
+		      size_t n) KM_MUST;
 
 void sim_memo_clear(void)
 {
@@ -37,6 +52,13 @@ void sim_memo_clear(void)
 	answers = NULL;
 	n_answers = cap_answers = 0;
 	sim_map_clear(&memo);
+}
+
+void sim_memo_begin(int toy_signatures, int remember)
+{
+	sim_memo_clear();
+	toy = toy_signatures;
+	forgetful = !remember;
 }
 
 /* The answer to the call that h names; *fresh: it is still to be filled in. */
@@ -59,18 +81,44 @@ static struct answer *look_up(struct km_hash *h, size_t size, int *fresh)
 	return answers[n_answers++];
 }
 
-int __wrap_km_ed25519_verify(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE])
+/* ---- messages */
+
+static void toy_signature(const uint8_t pub[32], const void *msg, size_t n, uint8_t sig[KM_SIG_SIZE])
 {
 	struct km_hash h;
-	int fresh;
+
+	km_hash_init(&h, "sim/signature");
+	km_hash_field(&h, pub, 32);
+	km_hash_field(&h, msg, n);
+	km_hash_final(&h, sig);
+	memset(sig + KM_HASH_SIZE, 0x5a, KM_SIG_SIZE - KM_HASH_SIZE);
+}
+
+static struct answer *verdict(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE], int *fresh)
+{
+	struct km_hash h;
 
 	km_hash_init(&h, "memo/verify");
 	km_hash_field(&h, pub, 32);
 	km_hash_field(&h, msg, n);
 	km_hash_field(&h, sig, KM_SIG_SIZE);
-	struct answer *a = look_up(&h, 0, &fresh);
+	return look_up(&h, 0, fresh);
+}
+
+int __wrap_km_ed25519_verify(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE])
+{
+	uint8_t good[KM_SIG_SIZE];
+	int fresh;
+
+	if (toy) {
+		toy_signature(pub, msg, n, good);
+		return memcmp(good, sig, sizeof(good)) == 0 ? KM_OK : KM_E_VERIFY;
+	}
+	sim_alloc_pause();
+	struct answer *a = verdict(pub, msg, n, sig, &fresh);
 	if (fresh)
 		a->err = __real_km_ed25519_verify(pub, msg, n, sig);
+	sim_alloc_resume();
 	return a->err;
 }
 
@@ -79,14 +127,33 @@ void __wrap_km_ed25519_sign(const uint8_t pub[32], const uint8_t priv[32], const
 	struct km_hash h;
 	int fresh;
 
+	if (toy) {
+		toy_signature(pub, msg, n, sig);
+		return;
+	}
+	sim_alloc_pause();
 	km_hash_init(&h, "memo/sign");
 	km_hash_field(&h, pub, 32);
 	km_hash_field(&h, priv, 32);
 	km_hash_field(&h, msg, n);
 	struct answer *a = look_up(&h, KM_SIG_SIZE, &fresh);
-	if (fresh)
+	if (fresh) {
 		__real_km_ed25519_sign(pub, priv, msg, n, a->out);
+		int err = n_signed++ % ASK_AGAIN ? KM_OK : __real_km_ed25519_verify(pub, msg, n, a->out);
+		KM_ASSERT(!err);
+		verdict(pub, msg, n, a->out, &fresh)->err = KM_OK;
+	}
 	memcpy(sig, a->out, KM_SIG_SIZE);
+	sim_alloc_resume();
+}
+
+/* ---- points */
+
+static void start(struct km_hash *h, const char *what, const struct km_curve *c)
+{
+	sim_alloc_pause();
+	km_hash_init(h, what);
+	km_hash_u32(h, km_curve_id(c));
 }
 
 void __wrap_km_point_mul_g(const struct km_curve *c, struct km_point *r, const struct km_secret *k)
@@ -94,8 +161,11 @@ void __wrap_km_point_mul_g(const struct km_curve *c, struct km_point *r, const s
 	struct km_hash h;
 	int fresh;
 
-	km_hash_init(&h, "memo/mul_g");
-	km_hash_u32(&h, km_curve_id(c));
+	if (forgetful) {
+		__real_km_point_mul_g(c, r, k);
+		return;
+	}
+	start(&h, "memo/mul_g", c);
 	km_hash_field(&h, k, sizeof(*k));
 	struct answer *a = look_up(&h, sizeof(*r), &fresh);
 	if (fresh) {
@@ -103,6 +173,7 @@ void __wrap_km_point_mul_g(const struct km_curve *c, struct km_point *r, const s
 		memcpy(a->out, r, sizeof(*r));
 	}
 	memcpy(r, a->out, sizeof(*r));
+	sim_alloc_resume();
 }
 
 void __wrap_km_point_mul(const struct km_curve *c, struct km_point *r, const struct km_secret *k, const struct km_point *p)
@@ -110,8 +181,11 @@ void __wrap_km_point_mul(const struct km_curve *c, struct km_point *r, const str
 	struct km_hash h;
 	int fresh;
 
-	km_hash_init(&h, "memo/mul");
-	km_hash_u32(&h, km_curve_id(c));
+	if (forgetful) {
+		__real_km_point_mul(c, r, k, p);
+		return;
+	}
+	start(&h, "memo/mul", c);
 	km_hash_field(&h, k, sizeof(*k));
 	km_hash_field(&h, p, sizeof(*p));
 	struct answer *a = look_up(&h, sizeof(*r), &fresh);
@@ -120,4 +194,66 @@ void __wrap_km_point_mul(const struct km_curve *c, struct km_point *r, const str
 		memcpy(a->out, r, sizeof(*r));
 	}
 	memcpy(r, a->out, sizeof(*r));
+	sim_alloc_resume();
+}
+
+void __wrap_km_point_mul_many(const struct km_curve *c, struct km_point *r, const struct km_secret *k, size_t n,
+			      const struct km_point *p)
+{
+	struct km_hash h;
+	int fresh;
+
+	if (forgetful) {
+		__real_km_point_mul_many(c, r, k, n, p);
+		return;
+	}
+	start(&h, "memo/mul_many", c);
+	km_hash_field(&h, k, n * sizeof(*k));
+	km_hash_field(&h, p, sizeof(*p));
+	struct answer *a = look_up(&h, n * sizeof(*r), &fresh);
+	if (fresh) {
+		__real_km_point_mul_many(c, r, k, n, p);
+		memcpy(a->out, r, n * sizeof(*r));
+	}
+	memcpy(r, a->out, n * sizeof(*r));
+	sim_alloc_resume();
+}
+
+/* Both sums: the check calls the other one inside its own file. */
+int __wrap_km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p, size_t n)
+{
+	struct km_hash h;
+	int fresh;
+
+	if (forgetful)
+		return __real_km_msm_var(c, r, k, p, n);
+	start(&h, "memo/msm", c);
+	km_hash_field(&h, k, n * sizeof(*k));
+	km_hash_field(&h, p, n * sizeof(*p));
+	struct answer *a = look_up(&h, sizeof(*r), &fresh);
+	if (fresh) {
+		a->err = __real_km_msm_var(c, r, k, p, n);
+		memcpy(a->out, r, sizeof(*r));
+	}
+	memcpy(r, a->out, sizeof(*r));
+	sim_alloc_resume();
+	return a->err;
+}
+
+int __wrap_km_msm_check_var(const struct km_curve *c, struct km_msm *m)
+{
+	struct km_hash h;
+	int fresh;
+
+	if (forgetful || m->err)
+		return __real_km_msm_check_var(c, m);
+	start(&h, "memo/check", c);
+	km_hash_field(&h, m->k, m->n * sizeof(*m->k));
+	km_hash_field(&h, m->p, m->n * sizeof(*m->p));
+	km_hash_field(&h, &m->g, sizeof(m->g));
+	struct answer *a = look_up(&h, 0, &fresh);
+	if (fresh)
+		a->err = __real_km_msm_check_var(c, m);
+	sim_alloc_resume();
+	return a->err;
 }

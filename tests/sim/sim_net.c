@@ -138,6 +138,12 @@ void sim_filter(struct sim *s, sim_filter_fn fn, void *ctx)
 	s->filter_ctx = ctx;
 }
 
+void sim_after(struct sim *s, void (*fn)(void *ctx, struct sim *s, unsigned peer), void *ctx)
+{
+	s->after = fn;
+	s->after_ctx = ctx;
+}
+
 /* ---- clients and operators */
 
 static uint64_t new_result(struct sim *s, const struct sim_node *node, int sign)
@@ -190,7 +196,9 @@ uint64_t sim_keygen(struct sim *s, unsigned peer, const char *name)
 		return token;
 	}
 	sim_trace_event(s, &s->peers[peer], &ev);
-	sim_step(s, &s->peers[peer], &ev);
+	int err = sim_step(s, &s->peers[peer], &ev);
+	if (err && !s->results[token - 1].done)
+		refuse(s, token, err);
 	return token;
 }
 
@@ -234,7 +242,9 @@ uint64_t sim_sign(struct sim *s, unsigned frontend, const char *key, uint64_t no
 	int err = km_sign_hash_bytes(t->curve, &r->m, content, rq.len);
 	KM_ASSERT(!err);
 	sim_trace_event(s, node, &ev);
-	sim_step(s, node, &ev);
+	err = sim_step(s, node, &ev);
+	if (err && !s->results[token - 1].done)
+		refuse(s, token, err);
 	return token;
 }
 

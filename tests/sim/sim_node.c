@@ -13,34 +13,6 @@
 #define MAX_TICKS 64
 #define CALM_JOB_US 20000u
 
-/* ---- disks */
-
-static struct sim_file *file(struct sim_node *node, const char *name)
-{
-	for (size_t i = 0; i < node->n_files; i++)
-		if (strcmp(node->files[i].name, name) == 0)
-			return &node->files[i];
-	node->files = realloc(node->files, (node->n_files + 1) * sizeof(*node->files));
-	KM_ASSERT(node->files);
-	memset(&node->files[node->n_files], 0, sizeof(*node->files));
-	snprintf(node->files[node->n_files].name, sizeof(node->files[0].name), "%s", name);
-	return &node->files[node->n_files++];
-}
-
-static void disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len)
-{
-	struct sim_file *f = file(node, name);
-
-	free(f->data);
-	f->data = NULL;
-	f->len = len;
-	if (data) {
-		f->data = malloc(len ? len : 1);
-		KM_ASSERT(f->data);
-		memcpy(f->data, data, len);
-	}
-}
-
 /* ---- time of a node */
 
 static struct km_time now_of(const struct sim *s, const struct sim_node *node)
@@ -64,6 +36,31 @@ static void arm(struct sim *s, struct sim_node *node)
 	sim_push(s, &(struct sim_item){.at_us = at, .what = SIM_TICK, .to = node->addr, .life = node->life});
 }
 
+/* ---- memory */
+
+const struct sim_hooks *sim_hooks;
+
+static void enter(struct sim *s, const struct sim_node *node)
+{
+	int refuse = s->opt.faults.alloc_every && !s->calm;
+
+	if (sim_hooks)
+		sim_hooks->enter(sim_number(s, node), refuse ? &s->alloc_left : NULL, s->opt.faults.alloc_more);
+}
+
+/* Returns whether memory was refused. */
+static int leave(struct sim *s, const struct sim_node *node)
+{
+	unsigned refused = sim_hooks ? sim_hooks->leave() : 0;
+
+	if (!refused)
+		return 0;
+	s->count.alloc_failures += refused;
+	s->alloc_left = sim_between(s, 1, 2ull * s->opt.faults.alloc_every);
+	sim_trace(s, "no memory", node->addr, refused, NULL, 0);
+	return 1;
+}
+
 /* ---- carrying out effects */
 
 static void carry_persist(struct sim *s, struct sim_node *node, const struct km_effect *e)
@@ -73,7 +70,7 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 		s->count.crashes_at_persist++;
 		if (km_rng_below(&s->rng, 2)) {
 			/* durable, but nobody was told */
-			disk_write(node, e->name, e->data, e->len);
+			sim_disk_write(node, e->name, e->data, e->len);
 			s->count.torn_persists++;
 		}
 		sim_crash(s, node);
@@ -83,7 +80,7 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 	if (err)
 		s->count.disk_errors++;
 	else
-		disk_write(node, e->name, e->data, e->len);
+		sim_disk_write(node, e->name, e->data, e->len);
 	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, s->opt.faults.persist_max_us),
 				       .what = SIM_PERSISTED,
 				       .to = node->addr,
@@ -100,7 +97,9 @@ static void carry_work(struct sim *s, struct sim_node *node, const struct km_eff
 	if (s->calm && max > CALM_JOB_US)
 		max = CALM_JOB_US;
 	s->count.jobs++;
+	enter(s, node);
 	e->job->run(e->job);
+	leave(s, node);
 	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, max),
 				       .what = SIM_WORKED,
 				       .to = node->addr,
@@ -152,20 +151,22 @@ static void carry(struct sim *s, struct sim_node *node, struct km_effect *e)
 }
 
 /* Steps never nest: what another node learns of this one comes to it as an item of the heap. */
-void sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
+int sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
 {
 	struct km_effect *e;
 	uint32_t life = node->life;
 	unsigned effects = 0;
 
 	if (!node->alive)
-		return;
+		return KM_E_STATE;
 	ev->now = now_of(s, node);
 	node->ticks_here = ev->kind == KM_EVENT_TICK && ev->now.mono_us == node->last_us ? node->ticks_here + 1 : 0;
 	if (node->ticks_here > MAX_TICKS)
 		sim_break(s, "%s %u spins: its deadline does not move", node->peer ? "peer" : "frontend", node->addr.id);
 	node->last_us = ev->now.mono_us;
+	enter(s, node);
 	int err = node->peer ? km_peer_step(node->peer, ev, &s->fx) : km_frontend_step(node->frontend, ev, &s->fx);
+	leave(s, node);
 	if (err)
 		sim_trace(s, "error", node->addr, (uint64_t)-err, NULL, 0);
 	while ((e = km_effects_pop(&s->fx))) {
@@ -180,6 +181,9 @@ void sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
 	}
 	if (node->life == life)
 		arm(s, node);
+	if (s->after && node->corrupt && node->peer)
+		s->after(s->after_ctx, s, node->addr.id);
+	return err;
 }
 
 /* ---- lives */
@@ -233,29 +237,47 @@ static int make(struct sim *s, struct sim_node *node)
 	uint8_t seed[KM_SEED_SIZE];
 
 	km_rng_bytes(&s->rng, seed, sizeof(seed));
-	if (node->addr.kind == KM_ADDR_PEER)
-		return km_peer_new(&node->peer, &node->settings, seed);
-	return km_frontend_new(&node->frontend, &node->settings, seed);
+	if (node->addr.kind == KM_ADDR_FRONTEND)
+		return km_frontend_new(&node->frontend, &node->settings, seed);
+	int err = km_peer_new(&node->peer, &node->settings, seed);
+	for (size_t i = 0; !err && i < node->n_files; i++) {
+		if (!node->files[i].data)
+			continue;
+		err = km_peer_load(node->peer, node->files[i].name, node->files[i].data, node->files[i].len);
+		if (err && err != KM_E_NOMEM)
+			sim_break(s, "peer %u cannot load %s: %s", node->addr.id, node->files[i].name, km_strerror(err));
+	}
+	return err;
+}
+
+static void restart_later(struct sim *s, const struct sim_node *node)
+{
+	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 2000ull * s->opt.faults.restart_after_ms),
+				       .what = SIM_RESTART,
+				       .to = node->addr,
+				       .life = node->life});
 }
 
 void sim_birth(struct sim *s, struct sim_node *node)
 {
 	struct km_event ev = {.kind = KM_EVENT_START};
-	int err = make(s, node);
 
-	KM_ASSERT(!err);
+	enter(s, node);
+	int err = make(s, node);
+	if (leave(s, node) && err == KM_E_NOMEM) {
+		km_peer_free(node->peer);
+		km_frontend_free(node->frontend);
+		node->peer = NULL;
+		node->frontend = NULL;
+		restart_later(s, node);
+		return;
+	}
+	KM_ASSERT(!err || s->broken[0]);
 	node->life++;
 	node->era++;
 	node->alive = 1;
 	node->tick_at_us = UINT64_MAX;
 	memset(&node->harvest, 0, sizeof(node->harvest));
-	for (size_t i = 0; node->peer && i < node->n_files; i++) {
-		if (!node->files[i].data)
-			continue;
-		err = km_peer_load(node->peer, node->files[i].name, node->files[i].data, node->files[i].len);
-		if (err)
-			sim_break(s, "peer %u cannot load %s: %s", node->addr.id, node->files[i].name, km_strerror(err));
-	}
 	sim_trace(s, "start", node->addr, node->life, NULL, 0);
 	sim_check_life(s, node);
 	sim_step(s, node, &ev);
@@ -318,10 +340,13 @@ void sim_kill_silently(struct sim *s, enum km_addr_kind kind, unsigned id)
 void sim_crash(struct sim *s, struct sim_node *node)
 {
 	die(s, node, sim_chance(s, s->opt.faults.silent_death));
-	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 2000ull * s->opt.faults.restart_after_ms),
-				       .what = SIM_RESTART,
-				       .to = node->addr,
-				       .life = node->life});
+	restart_later(s, node);
+	if (!node->may_restore)
+		return;
+	if (node->old && sim_chance(s, s->opt.faults.old_disk))
+		sim_disk_restore(s, node);
+	else if (sim_chance(s, s->opt.faults.old_disk))
+		sim_disk_remember(node);
 }
 
 void sim_restart(struct sim *s, enum km_addr_kind kind, unsigned id)

@@ -148,7 +148,7 @@ static void on_disk(struct km_peer *p, struct km_key *k)
 int km_key_load(struct km_peer *p, const uint8_t *data, size_t len)
 {
 	struct km_share *share = km_secret_alloc(sizeof(*share));
-	uint8_t sender;
+	uint8_t sender = 0;
 
 	if (!share)
 		return KM_E_NOMEM;
@@ -156,7 +156,11 @@ int km_key_load(struct km_peer *p, const uint8_t *data, size_t len)
 	if (!err && (share->self != p->self || memcmp(share->table.idkeys[p->self], p->idkeys[p->self], KM_IDKEY_SIZE) != 0))
 		err = KM_E_MISMATCH;
 	/* the table as a whole is what we once signed for: no field of it may have changed since */
-	if (!err && (km_dkg_stored_check(&share->table, share->stored, share->stored_len, &sender) || sender != p->self))
+	int stored = err ? err : km_dkg_stored_check(&share->table, share->stored, share->stored_len, &sender);
+	/* without memory nothing is said of the file */
+	if (!err && stored)
+		err = stored == KM_E_NOMEM ? stored : KM_E_MISMATCH;
+	else if (!err && sender != p->self)
 		err = KM_E_MISMATCH;
 	if (!err && !km_key_find(p, share->table.hash)) {
 		struct km_key *k = km_key_add(p, share);

@@ -203,17 +203,8 @@ static void lies_about_run(struct evils *v, struct evil *e, struct sim *s, const
 	uint32_t others = (uint32_t)km_rng_below(&e->rng, (uint64_t)1 << sim_opt(s)->n);
 
 	km_buf_init(&b);
-<<<<<<< HEAD
-	if (m->round < KM_PRESIGN_C4 && does(e, EVIL_EARLY_READY)) {
-		struct km_ready r = {.held = {(uint8_t)others}};
-
-		memcpy(r.table, m->root, KM_HASH_SIZE);
-=======
 	if (m->round < C4 && DOES(EARLY_READY)) {
->>>>>>> 2335210 (sim: several corrupt peers with scripted habits inside their runs, also while the key is made; memory that is refused, old disks, a core of exactly so many honest peers; every cheat must show, and corrupt memory is searched for secrets)
-		km_put_u8(&b, KM_FRAME_READY);
-		int err = km_ready_build(&b, (uint8_t)e->who, m->sid, &r, &sim_peer_settings(s, e->who)->identity);
-		KM_ASSERT(!err);
+		early_ready(e, s, m, &b);
 		send(s, e, to, &b);
 	}
 	km_buf_init(&b);

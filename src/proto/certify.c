@@ -84,6 +84,7 @@ int km_certify_open(struct km_presign *s)
 {
 	uint32_t set = s->m->participants;
 	int err = KM_OK, degenerate = KM_OK;
+	unsigned where = 0;
 
 	for (unsigned j = km_set_next(set, 0); j && KM_RULE(km_rule_c0); j = km_set_next(set, j)) {
 		err = check_c0(s, j);
@@ -94,18 +95,20 @@ int km_certify_open(struct km_presign *s)
 		return KM_OK;
 	for (unsigned o = 0; o < s->own; o++) {
 		err = sum_r(s, o);
-		if (err)
+		if (err) {
 			degenerate = err;
+			where = s->own_index[o];
+		}
 	}
-	if (!s->fail && KM_RULE(km_rule_degenerate))
-		s->fail = degenerate;
+	if (degenerate && KM_RULE(km_rule_degenerate))
+		km_presign_fail(s, degenerate, KM_CHECK_DEGENERATE, where);
 	if (s->fail || !s->own)
 		return KM_OK;
 	err = km_point_encode_batch_var(s->curve, s->r_enc, s->ps, s->r, s->own);
 	for (unsigned o = 0; o < s->own && !err; o++)
 		err = km_point_decode_var(s->curve, &s->r[o], s->r_enc + o * s->ps);   /* normalised: multiplications by it need no inversion */
 	if (err == KM_E_IDENTITY) {
-		s->fail = KM_E_DEGENERATE;
+		km_presign_fail(s, KM_E_DEGENERATE, KM_CHECK_DEGENERATE, KM_OPEN_NO_INDEX);
 		err = KM_OK;
 	}
 	return err;
@@ -260,7 +263,7 @@ int km_certify_points(struct km_presign *s)
 		err = make_rows(s, u, pu, pv, &rng);
 	}
 	if (err == KM_E_IDENTITY) {
-		s->fail = KM_E_DEGENERATE;
+		km_presign_fail(s, KM_E_DEGENERATE, KM_CHECK_DEGENERATE, KM_OPEN_NO_INDEX);
 		err = KM_OK;
 	}
 	km_rng_clear(&rng);
@@ -556,8 +559,7 @@ static int locate(struct km_presign *s, const struct c3_view *view)
 		else if (err)
 			return err;
 	}
-	if (!s->fail)
-		s->fail = KM_E_VERIFY;
+	km_presign_fail(s, KM_E_VERIFY, KM_CHECK_SUMS, KM_OPEN_NO_INDEX);
 	return KM_OK;
 }
 

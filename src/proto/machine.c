@@ -101,8 +101,9 @@ void km_machine_wipe_seed(struct km_machine *m)
 }
 
 /* WHY at the end and not when the machine is freed: a dropped run may linger for its messages, and nothing secret of it may. */
-static void wipe_run(struct km_machine *m)
+void km_machine_wipe(struct km_machine *m)
 {
+	KM_ASSERT(!m->busy);
 	if (m->ops->wipe)
 		m->ops->wipe(m);
 	for (unsigned r = 0; r <= KM_MAX_ROUNDS; r++)
@@ -139,6 +140,8 @@ uint32_t km_machine_missing(const struct km_machine *m)
 	uint32_t missing = 0;
 	unsigned r = m->round;
 
+	if (m->open)
+		return m->participants & ~m->open_have;
 	if (r < 1 || r > m->ops->rounds)
 		return 0;
 	for (unsigned i = km_set_next(m->participants, 0); i; i = km_set_next(m->participants, i)) {
@@ -150,8 +153,24 @@ uint32_t km_machine_missing(const struct km_machine *m)
 	return missing;
 }
 
+unsigned km_machine_stalled(const struct km_machine *m)
+{
+	return m->open ? m->open_round : m->round;
+}
+
+/* The message that opened this participant's run: its verdict, or what stands where PASS would. */
+static const struct km_stored *find_opening(const struct km_machine *m, unsigned sender)
+{
+	for (unsigned r = m->open_round; r <= m->ops->rounds; r++)
+		if (m->bcast[r][sender].raw && m->ops->opens(m, &m->bcast[r][sender].msg))
+			return &m->bcast[r][sender];
+	return NULL;
+}
+
 const struct km_stored *km_machine_find(const struct km_machine *m, unsigned round, unsigned sender)
 {
+	if (m->open && round == m->open_round && km_set_has(m->participants, sender))
+		return find_opening(m, sender);
 	if (round < 1 || round > m->ops->rounds || !km_set_has(m->participants, sender) || !m->bcast[round][sender].raw)
 		return NULL;
 	return &m->bcast[round][sender];
@@ -174,7 +193,8 @@ static unsigned first_split(const struct km_machine *m, unsigned round)
 /* Closes every round that is complete, as far as handlers (and no job) carry us. */
 static int advance(struct km_machine *m, uint64_t now_ms, struct km_outs *outs)
 {
-	while (!m->ended && !m->busy && m->round <= m->ops->rounds && km_machine_missing(m) == 0) {
+	m->now_ms = now_ms;
+	while (!m->ended && !m->open && !m->busy && m->round <= m->ops->rounds && km_machine_missing(m) == 0) {
 		unsigned r = m->round, bad = first_split(m, r);
 
 		if (bad) {
@@ -198,7 +218,7 @@ int km_machine_start(struct km_machine *m, uint64_t now_ms, struct km_outs *outs
 	if (m->round)
 		return KM_E_STATE;
 	m->round = 1;
-	m->round_since_ms = now_ms;
+	m->round_since_ms = m->now_ms = now_ms;
 	compute_prev(m, 1);
 	int err = m->ops->start(m, outs);
 	return err ? err : advance(m, now_ms, outs);
@@ -215,6 +235,11 @@ static int store(struct km_stored *s, const uint8_t *raw, size_t len, int secret
 	int err = km_msg_parse(&s->msg, s->raw, len);
 	KM_ASSERT(!err);
 	return KM_OK;
+}
+
+static int opens(const struct km_machine *m, const struct km_msg *msg)
+{
+	return m->ops->opens && !msg->recipient && m->ops->opens(m, msg);
 }
 
 /* Steps 1 to 4: is this for us, from whom it says, and for a round we still hear? */
@@ -234,7 +259,9 @@ static int admit(const struct km_machine *m, uint8_t from, int relayed, const st
 		return KM_E_AUTH;
 	if (!(m->ops->flags[msg->round] & (msg->recipient ? KM_ROUND_PRIVATE : KM_ROUND_BROADCAST)))
 		return KM_E_STALE;
-	if (msg->round > m->round + 1)
+	if (m->open == KM_MACHINE_JUDGED || (m->open && !opens(m, msg)))
+		return KM_E_STALE;
+	if (msg->round > m->round + 1 && !opens(m, msg))
 		return KM_E_STALE;
 	return KM_OK;
 }
@@ -246,6 +273,7 @@ int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int 
 
 	if (m->ended || !m->round)
 		return KM_E_STALE;
+	m->now_ms = now_ms;
 	int err = km_msg_parse(&msg, raw, len);
 	if (!err)
 		err = admit(m, from, relayed, &msg);
@@ -268,7 +296,7 @@ int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int 
 		const struct km_msg *pair[2] = {&slot->msg, &msg};
 
 		err = km_machine_convict(m, msg.sender, KM_EV_EQUIVOCATION, pair, 2, outs);
-		return err ? err : km_machine_drop(m, KM_E_MISMATCH, 0, outs);
+		return err || m->open ? err : km_machine_drop(m, KM_E_MISMATCH, 0, outs);
 	}
 	/* 7 the body is the one that was signed, and of the one shape it may have */
 	err = m->ops->shape(m, msg.round, msg.sender, msg.recipient, msg.body, msg.body_len, &shape);
@@ -281,6 +309,10 @@ int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int 
 		return err ? err : KM_E_ENCODING;
 	}
 	err = store(slot, raw, len, msg.recipient && private_secret(m, msg.round));
+	if (!err && opens(m, &slot->msg)) {
+		m->open_have |= km_set_bit(msg.sender);
+		err = m->ops->opened(m, msg.round, msg.sender, outs);
+	}
 	return err ? err : advance(m, now_ms, outs);
 }
 
@@ -295,11 +327,11 @@ int km_machine_worked(struct km_machine *m, uint64_t now_ms, struct km_outs *out
 		return 1;
 	}
 	if (m->ended) {
-		wipe_run(m);
+		km_machine_wipe(m);
 		return KM_OK;
 	}
 	/* own computing time is nobody's lateness */
-	m->round_since_ms = now_ms;
+	m->round_since_ms = m->now_ms = now_ms;
 	int err = m->job.err == KM_E_NOMEM ? KM_E_NOMEM : m->ops->worked(m, &m->job, outs);
 	return err ? err : advance(m, now_ms, outs);
 }
@@ -314,7 +346,11 @@ int km_machine_persisted(struct km_machine *m, uint64_t now_ms, int token, struc
 
 uint64_t km_machine_deadline(const struct km_machine *m)
 {
-	if (m->ended || m->busy || !m->round || m->round > m->ops->rounds || !m->ops->deadline_ms[m->round])
+	if (m->ended || m->busy)
+		return UINT64_MAX;
+	if (m->open)
+		return m->open_until_ms;
+	if (!m->round || m->round > m->ops->rounds || !m->ops->deadline_ms[m->round])
 		return UINT64_MAX;
 	return m->round_since_ms + m->ops->deadline_ms[m->round];
 }
@@ -325,6 +361,7 @@ int km_machine_tick(struct km_machine *m, uint64_t now_ms, struct km_outs *outs)
 		return KM_OK;
 	uint32_t missing = km_machine_missing(m);
 
+	m->now_ms = now_ms;
 	if (m->ops->timeout) {
 		int err = m->ops->timeout(m, m->round, m->participants & ~missing, outs);
 		return err ? err : advance(m, now_ms, outs);
@@ -438,21 +475,65 @@ int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kin
 	return err;
 }
 
+void km_machine_open(struct km_machine *m, unsigned round, uint32_t wait_ms)
+{
+	m->open = KM_MACHINE_OPEN;
+	m->open_round = round;
+	m->open_until_ms = m->now_ms + wait_ms;
+	m->open_have |= km_set_bit(m->self);
+}
+
+int km_machine_feed(struct km_machine *m, uint8_t *raw, size_t len)
+{
+	struct km_stored *slot;
+	struct km_msg msg;
+	int err = km_msg_parse(&msg, raw, len);
+
+	KM_ASSERT(!err);
+	slot = msg.recipient ? &m->priv[msg.round][msg.sender] : &m->bcast[msg.round][msg.sender];
+	if (!msg.recipient || !private_secret(m, msg.round)) {
+		slot->raw = raw;
+		slot->msg = msg;
+		return KM_OK;
+	}
+	err = store(slot, raw, len, 1);
+	free(raw);
+	return err;
+}
+
+void km_machine_enter(struct km_machine *m, unsigned round)
+{
+	m->round = round;
+	for (unsigned r = 1; r <= round; r++)
+		compute_prev(m, r);
+}
+
+static int add_set(struct km_outs *outs, enum km_out_kind kind, int code, uint32_t set)
+{
+	int err = km_outs_add(outs, kind, 0, code, NULL, 0);
+
+	if (!err) {
+		struct km_out *last = outs->head;
+		while (last->next)
+			last = last->next;
+		last->set = set;
+	}
+	return err;
+}
+
+int km_machine_suspect(struct km_machine *m, uint32_t set, struct km_outs *outs)
+{
+	return add_set(outs, KM_OUT_SUSPECT, KM_OK, set & ~km_set_bit(m->self));
+}
+
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs)
 {
 	if (m->ended)
 		return KM_OK;
 	m->ended = 1;
 	if (!m->busy)
-		wipe_run(m);
-	int err = km_outs_add(outs, KM_OUT_DROP, 0, code, NULL, 0);
-	if (!err) {
-		struct km_out *last = outs->head;
-		while (last->next)
-			last = last->next;
-		last->set = waited_for;
-	}
-	return err;
+		km_machine_wipe(m);
+	return add_set(outs, KM_OUT_DROP, code, waited_for);
 }
 
 int km_machine_done(struct km_machine *m, struct km_outs *outs)

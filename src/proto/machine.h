@@ -109,6 +109,10 @@ struct km_machine_ops {
 	/* The deadline of `round` passed; have = participants whose broadcast is in. NULL: drop with KM_E_DEADLINE. A protocol that can
 	 * use a partial last round does so here and calls km_machine_done. */
 	int (*timeout)(struct km_machine *m, unsigned round, uint32_t have, struct km_outs *outs);
+	/* Whether a broadcast opens its author's run: such ones are accepted in any round. NULL: none do. */
+	int (*opens)(const struct km_machine *m, const struct km_msg *msg);
+	/* One of them is in. */
+	int (*opened)(struct km_machine *m, unsigned round, unsigned sender, struct km_outs *outs);
 	/* prev of `peer` in `round` differs from ours. NULL: drop with KM_E_MISMATCH. */
 	int (*split)(struct km_machine *m, unsigned round, unsigned peer, struct km_outs *outs);
 	/* The run has ended without result: whatever is secret in the state goes. Called once, when no job is out. May be NULL. */
@@ -119,6 +123,13 @@ struct km_machine_ops {
 struct km_stored {       /* an accepted message, kept by the machine */
 	uint8_t *raw;    /* owned; private ones in the secret arena */
 	struct km_msg msg;
+};
+
+/* A run that is opened for blame ends by its judgement: no round of it closes any more, nothing else is sent. */
+enum km_machine_open {
+	KM_MACHINE_CLOSED = 0,
+	KM_MACHINE_OPEN,     /* own FAIL or OPEN is out, those of others are awaited */
+	KM_MACHINE_JUDGED,   /* ... or no longer: no message is accepted */
 };
 
 struct km_machine {
@@ -132,7 +143,11 @@ struct km_machine {
 	uint8_t idkeys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE]; /* by peer id */
 	struct km_rng rng;                           /* all randomness of the run, from its seed */
 	unsigned round;                              /* the round now being collected, 1.. */
-	uint64_t round_since_ms;
+	uint64_t round_since_ms, now_ms;             /* now_ms: of the last call */
+	enum km_machine_open open;
+	uint64_t open_until_ms;                      /* how long others' openings are awaited */
+	unsigned open_round;                         /* under which openings are asked for by STALL */
+	uint32_t open_have;                          /* participants whose opening is in */
 	int ended;                                   /* DONE or DROP was emitted */
 	int busy;                                    /* a job is out */
 	int dying;                                   /* freed when the job comes back */
@@ -170,9 +185,11 @@ int km_machine_persisted(struct km_machine *m, uint64_t now_ms, int token, struc
 /* When the present round must be complete (UINT64_MAX: never), and the call for when that has passed. */
 uint64_t km_machine_deadline(const struct km_machine *m);
 int km_machine_tick(struct km_machine *m, uint64_t now_ms, struct km_outs *outs) KM_MUST;
-/* Participants whose message(s) of the present round are missing. */
+/* Participants whose message(s) of the present round are missing; of an opened run, whose opening is. */
 uint32_t km_machine_missing(const struct km_machine *m);
-/* An accepted broadcast, for RELAY; NULL if not held. */
+/* The round that a STALL about this run names. */
+unsigned km_machine_stalled(const struct km_machine *m);
+/* An accepted broadcast, for RELAY; of an opened run, under the round above, the opening. NULL if not held. */
 const struct km_stored *km_machine_find(const struct km_machine *m, unsigned round, unsigned sender);
 
 /* For the protocols. */
@@ -186,14 +203,25 @@ int km_machine_persist(struct km_machine *m, int token, const void *data, size_t
 /* Wiping on the way: the private messages received in `round`, and the run's randomness (after it no proof can be made). */
 void km_machine_wipe_private(struct km_machine *m, unsigned round);
 void km_machine_wipe_seed(struct km_machine *m);
+/* Everything secret: what the end of a run without result does. No job may be out. */
+void km_machine_wipe(struct km_machine *m);
+/* From here on the run is open: only what opens others is accepted, until the deadline calls `timeout`. round: see open_round. */
+void km_machine_open(struct km_machine *m, unsigned round, uint32_t wait_ms);
 /* Frees the body of a peer's private message of a KM_ROUND_HEAP round; its signed header stays. */
 void km_machine_trim_private(struct km_machine *m, unsigned round, unsigned peer);
 /* Appends KM_OUT_CONVICT with what was begun by km_evidence_items_begin. */
 int km_machine_convict_items(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_buf *items, struct km_outs *outs) KM_MUST;
 /* The same for evidence made of messages alone: their headers for E1, whole ones for the rest. */
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
+/* Appends KM_OUT_SUSPECT. */
+int km_machine_suspect(struct km_machine *m, uint32_t set, struct km_outs *outs) KM_MUST;
 /* Ends the run without result and wipes it; while a job is out, when that comes back. */
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs) KM_MUST;
 int km_machine_done(struct km_machine *m, struct km_outs *outs) KM_MUST;
+
+/* For the replay of opened runs, where one pen writes everything: an envelope (malloc'd, taken) counts as accepted, unchecked; all
+ * rounds before this one count as complete. */
+int km_machine_feed(struct km_machine *m, uint8_t *raw, size_t len) KM_MUST;
+void km_machine_enter(struct km_machine *m, unsigned round);
 
 #endif

@@ -20,7 +20,7 @@ struct km_presign_params {
 	struct km_machine_params machine;   /* participants = P; ops filled in */
 	unsigned engine;                    /* enum km_presign_engine */
 	const struct km_table *table;       /* copied as far as needed */
-	const struct km_secret *x_i;        /* own share; copied into the arena, used at C4 only */
+	const struct km_secret *x_i;        /* own share; copied into the arena, used at C4 only. NULL in a replay, which ends before */
 	unsigned batch;                     /* B */
 	const struct km_presign_row *rows;  /* B of them; fixed in the sid */
 };

@@ -9,6 +9,7 @@
 #define KM_PROTO_PRESIGN_IMPL_H
 
 #include "presign.h"
+#include "replay.h"
 
 /* Names of rounds; their numbers on the wire are those of the engine majority, km_presign_wire says the one of this run. */
 enum km_presign_round {
@@ -36,7 +37,8 @@ enum km_presign_job {
 	KM_JOB_ANY_EXTEND,
 	KM_JOB_ANY_PAYLOAD,
 	KM_JOB_ANY_SHARES,
-	KM_JOB_LAST = KM_JOB_ANY_SHARES,
+	KM_JOB_JUDGE,        /* of an opened run */
+	KM_JOB_LAST = KM_JOB_JUDGE,
 };
 
 /* What is shared; rho twice, in degree t and 2t. */
@@ -61,6 +63,7 @@ struct km_presign_index {
 /* Wiped as a whole before PASS. */
 struct km_presign_early {
 	_Alignas(mp_limb_t) struct km_rng rng;            /* everything random of the run but the checks */
+	uint8_t seed[KM_SEED_SIZE];                       /* of the run: what FAIL or OPEN shows */
 	uint8_t blind[KM_HASH_SIZE];                      /* of C0 */
 	uint8_t pair[KM_MAX_PEERS + 1][KM_SEED_SIZE];     /* pair seed shared with that peer */
 };
@@ -70,6 +73,7 @@ struct km_any;
 
 /* What the engines do differently. Rounds are those on the wire. */
 struct km_engine {
+	unsigned number;                     /* enum km_presign_engine */
 	unsigned shift;                      /* rounds more than majority before C0 */
 	unsigned last_private;               /* rounds 1 to this one have private messages */
 	unsigned lists;                      /* rounds up to C3 that have broadcasts */
@@ -136,18 +140,28 @@ struct km_presign {
 	struct km_presig **done;             /* [own], NULL where none came out */
 	uint32_t c4_have;                    /* participants whose C4 is used */
 	uint8_t oklist_hash[KM_HASH_SIZE];
+	int passed;                          /* nothing is left to open */
+	int replay;                          /* of an opened run: there is no key */
+	struct km_replay_verdict verdict;    /* on the opened run */
 
 	/* results of a job */
 	uint8_t *body;                       /* body of the message to send */
-	int fail;                            /* KM_OK, or why the run is to be dropped */
+	int fail;                            /* KM_OK, or why the run fails */
+	uint8_t failed_check;                /* enum km_open_check */
+	uint16_t failed_index;
 	uint8_t guilty[KM_MAX_PEERS + 1];    /* enum km_evidence_kind by peer, 0 for none */
 	uint8_t guilty_round[KM_MAX_PEERS + 1];
+	uint32_t convicted;                  /* by a message of theirs alone */
 };
 
+extern const struct km_machine_ops km_presign_majority_ops, km_presign_any_ops;
+void km_presign_free(struct km_presign *s);
 /* Shape of a message of this run, by its round on the wire; recipient 0 for broadcasts. The functions below take a name. */
 int km_presign_shape(const struct km_presign *s, unsigned wire, unsigned sender, unsigned recipient, struct km_shape *shape) KM_MUST;
 /* Replaces s->body by zeroed room for the own message of this round. */
 int km_presign_room(struct km_presign *s, unsigned round) KM_MUST;
+/* A check of the run fails, whoever broke it. The first one counts. */
+void km_presign_fail(struct km_presign *s, int code, enum km_open_check check, unsigned index);
 void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round);
 /* The same by the round on the wire. */
 void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned wire);
@@ -175,10 +189,26 @@ static inline const struct km_scalar *km_presign_lambda(const struct km_presign 
 	return &s->lambda[s->index[l].lambda + km_set_pos(s->index[l].quorum, peer)];
 }
 
+/* Opening (open.c). fail: our own check failed and OK was not sent; all: views differ after it. Both show the seed and wipe the rest.
+ * heard: another's FAIL or OPEN is in. wait: judges when there is nothing to wait for. */
+int km_open_fail(struct km_presign *s, struct km_outs *outs) KM_MUST;
+int km_open_open(struct km_presign *s, struct km_outs *outs) KM_MUST;
+int km_open_heard(struct km_presign *s, unsigned round, unsigned sender, struct km_outs *outs) KM_MUST;
+int km_open_wait(struct km_presign *s, int late, struct km_outs *outs) KM_MUST;
+int km_open_judge(struct km_presign *s) KM_MUST;                         /* the job */
+int km_open_judged(struct km_presign *s, int err, struct km_outs *outs) KM_MUST;
+
 /* Jobs of an engine return an operating error; what a peer did wrong goes to s->fail and s->guilty. */
 
 /* Engine any: its state, made with the run. */
 int km_any_new(struct km_presign *s) KM_MUST;
+/* For the replay of an opened run, in this order: all that two members say to each other alone, for every pair in ascending order;
+ * Y3's broadcast of everybody, fed to everybody; Y4 of everybody. made is shown every header. A member whose check fails (s->fail) ends
+ * the replay. */
+typedef void (*km_any_made_fn)(void *ctx, const uint8_t *header);
+int km_any_replay_pair(struct km_presign *a, struct km_presign *b, km_any_made_fn made, void *ctx) KM_MUST;
+int km_any_replay_commit(struct km_presign *s, struct km_outs *outs) KM_MUST;
+int km_any_replay_open(struct km_presign *s, struct km_outs *outs) KM_MUST;
 /* Bytes that one member receives in a run of this batch, and of its largest envelope. */
 uint64_t km_any_received(const struct km_curve *c, unsigned threshold, unsigned batch);
 uint64_t km_any_largest(const struct km_curve *c, unsigned batch);

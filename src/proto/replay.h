@@ -9,6 +9,7 @@
 #ifndef KM_PROTO_REPLAY_H
 #define KM_PROTO_REPLAY_H
 
+#include "open.h"
 #include "presign.h"
 
 /* What the sid of the run fixes. */
@@ -36,10 +37,6 @@ int km_replay_judge(const struct km_replay_run *run, const struct km_msg *const 
 
 /* Evidence of kind KM_EV_OPENED has these items: BYTES, one byte: the accused (a run may have several culprits, each gets evidence of
  * its own); then WHOLE, all FAIL and OPEN envelopes held, FAILs first, by sender. It is void unless the accused is among
- * v->culprits. Whether an envelope is a FAIL or an OPEN is told by round and length alone (km_open_kind). */
-enum km_open_kind { KM_OPEN_NONE, KM_OPEN_FAIL, KM_OPEN_OPEN };
-enum km_open_kind km_open_kind(unsigned engine, unsigned participants, const struct km_msg *m);
-/* Shape of FAIL and OPEN: head | row of KM_MSG_HEAD bytes for each place of a message. */
-struct km_shape km_open_shape(unsigned engine, unsigned participants, enum km_open_kind kind);
+ * v->culprits. */
 
 #endif

@@ -164,7 +164,7 @@ static int draw_inputs(struct km_presign *s)
 	err = km_point_encode_batch_var(s->curve, s->ri_enc, s->ps, ri, s->own);
 	free(ri);
 	if (err == KM_E_IDENTITY) {
-		s->fail = KM_E_DEGENERATE;
+		km_presign_fail(s, KM_E_DEGENERATE, KM_CHECK_DEGENERATE, KM_OPEN_NO_INDEX);
 		err = KM_OK;
 	}
 	km_rng_bytes(&s->early->rng, s->early->blind, KM_HASH_SIZE);
@@ -218,7 +218,7 @@ static int run_base(struct km_presign *s)
 		km_declassify(any->body, y1_size(s));
 	}
 	if (err == KM_E_IDENTITY) {
-		s->fail = KM_E_DEGENERATE;
+		km_presign_fail(s, KM_E_DEGENERATE, KM_CHECK_DEGENERATE, KM_OPEN_NO_INDEX);
 		err = KM_OK;
 	}
 	return err;
@@ -293,7 +293,7 @@ static int run_extend(struct km_presign *s)
 	if (err == KM_E_ENCODING)
 		km_presign_blame_wire(s, j, KM_EV_ENCODING, KM_ANY_Y1);
 	else if (err == KM_E_VERIFY)
-		s->fail = err;
+		km_presign_fail(s, err, KM_CHECK_BASE_OT, KM_OPEN_NO_INDEX);
 	else if (err)
 		return err;
 	if (err)
@@ -380,7 +380,7 @@ static int run_payload(struct km_presign *s)
 	uint8_t *rows = checked_rows(s, link, j, &err);
 
 	if (err == KM_E_VERIFY) {
-		s->fail = err;
+		km_presign_fail(s, err, KM_CHECK_EXTENSION, KM_OPEN_NO_INDEX);
 		return KM_OK;
 	}
 	if (!err && add_psi(s, j, s->m->priv[KM_ANY_Y2][j].msg.body + KM_OT_CHECK_SIZE))
@@ -392,8 +392,6 @@ static int run_payload(struct km_presign *s)
 		err = km_vole_send(&v, rows, link->delta, s->k, s->v, &link->rng, any->body,
 				   any->body + km_vole_head_size(s->curve, s->batch), any->w, s->c);
 	}
-	if (!err && !km_set_next(partners(s), j))
-		err = make_c0(s);
 out:
 	km_secret_free(rows);
 	return err;
@@ -445,10 +443,10 @@ static int run_shares(struct km_presign *s)
 		return KM_OK;
 	}
 	if (err == KM_E_VERIFY) {
-		s->fail = err;
+		km_presign_fail(s, err, KM_CHECK_OLE, KM_OPEN_NO_INDEX);
 		return KM_OK;
 	}
-	return err || km_set_next(partners(s), j) ? err : make_open(s);
+	return err;
 }
 
 /* All w_i; the quorum is everybody. */
@@ -506,15 +504,20 @@ static int any_round_done(struct km_presign *s, unsigned round, struct km_outs *
 
 static int any_run(struct km_presign *s, unsigned what)
 {
+	unsigned more = km_set_next(partners(s), s->any->at);
+	int err;
+
 	switch (what) {
 	case KM_JOB_ANY_BASE:
 		return run_base(s);
 	case KM_JOB_ANY_EXTEND:
 		return run_extend(s);
 	case KM_JOB_ANY_PAYLOAD:
-		return run_payload(s);
+		err = run_payload(s);
+		return err || s->fail || more ? err : make_c0(s);
 	}
-	return run_shares(s);
+	err = run_shares(s);
+	return err || s->fail || more ? err : make_open(s);
 }
 
 static int any_worked(struct km_presign *s, unsigned what, struct km_outs *outs)
@@ -544,7 +547,104 @@ static int any_worked(struct km_presign *s, unsigned what, struct km_outs *outs)
 	return what == KM_JOB_ANY_SHARES ? km_presign_send(s, KM_PRESIGN_M3, outs) : KM_OK;
 }
 
+/* ---- replay: one pair after the other, so that one body at a time lies in memory. A pair's messages depend on its two members' seeds
+ * alone; sums over the partners do not depend on their order, and everybody meets its partners in ascending order as in a run. */
+
+static int replay_hand(struct km_presign *from, struct km_presign *to, unsigned round, km_any_made_fn made, void *ctx)
+{
+	struct km_outs outs;
+	struct km_out *out;
+	uint8_t *raw;
+	size_t len;
+
+	km_outs_init(&outs);
+	from->any->at = to->m->self;
+	int err = private_send(from, round, &outs);
+	if (err) {
+		km_outs_clear(&outs);
+		return err;
+	}
+	out = km_outs_pop(&outs);
+	raw = out->data;
+	len = out->len;
+	out->data = NULL;
+	km_out_free(out);
+	made(ctx, raw);
+	return km_machine_feed(to->m, raw, len);
+}
+
+static int replay_step(struct km_presign *from, struct km_presign *to, unsigned round, int (*run)(struct km_presign *), km_any_made_fn made,
+		       void *ctx)
+{
+	from->any->at = to->m->self;
+	int err = run(from);
+
+	return err || from->fail ? err : replay_hand(from, to, round, made, ctx);
+}
+
+/* Both Y1, both Y2. */
+static int replay_extend(struct km_presign *a, struct km_presign *b, km_any_made_fn made, void *ctx)
+{
+	int err = replay_step(a, b, KM_ANY_Y1, run_base, made, ctx);
+
+	if (!err && !a->fail)
+		err = replay_step(b, a, KM_ANY_Y1, run_base, made, ctx);
+	if (!err && !a->fail && !b->fail)
+		err = replay_step(a, b, KM_ANY_Y2, run_extend, made, ctx);
+	if (!err && !a->fail && !b->fail)
+		err = replay_step(b, a, KM_ANY_Y2, run_extend, made, ctx);
+	return err;
+}
+
+/* Y3 from Alice, and what Bob does with it. */
+static int replay_payload(struct km_presign *alice, struct km_presign *bob, km_any_made_fn made, void *ctx)
+{
+	int err = replay_step(alice, bob, KM_ANY_Y3, run_payload, made, ctx);
+
+	km_machine_trim_private(alice->m, KM_ANY_Y2, bob->m->self);
+	if (err || alice->fail)
+		return err;
+	bob->any->at = alice->m->self;
+	err = run_shares(bob);
+	km_machine_trim_private(bob->m, KM_ANY_Y3, alice->m->self);
+	return err;
+}
+
+int km_any_replay_pair(struct km_presign *a, struct km_presign *b, km_any_made_fn made, void *ctx)
+{
+	int err = replay_extend(a, b, made, ctx);
+
+	if (!err && !a->fail && !b->fail)
+		err = replay_payload(a, b, made, ctx);
+	if (!err && !a->fail && !b->fail)
+		err = replay_payload(b, a, made, ctx);
+	km_machine_trim_private(a->m, KM_ANY_Y1, b->m->self);
+	km_machine_trim_private(b->m, KM_ANY_Y1, a->m->self);
+	km_secret_free(a->any->link[b->m->self]);
+	km_secret_free(b->any->link[a->m->self]);
+	a->any->link[b->m->self] = NULL;
+	b->any->link[a->m->self] = NULL;
+	return err;
+}
+
+int km_any_replay_commit(struct km_presign *s, struct km_outs *outs)
+{
+	km_machine_enter(s->m, KM_ANY_Y3);
+	int err = make_c0(s);
+
+	return err ? err : km_presign_send(s, KM_PRESIGN_M2, outs);
+}
+
+int km_any_replay_open(struct km_presign *s, struct km_outs *outs)
+{
+	km_machine_enter(s->m, KM_ANY_Y4);
+	int err = make_open(s);
+
+	return err ? err : km_presign_send(s, KM_PRESIGN_M3, outs);
+}
+
 const struct km_engine km_engine_any = {
+	.number = KM_PRESIGN_ANY,
 	.shift = KM_ANY_Y4 - KM_PRESIGN_M3,
 	.last_private = KM_ANY_Y3,
 	.lists = 3,

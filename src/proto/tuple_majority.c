@@ -224,7 +224,7 @@ static int majority_extract(struct km_presign *s)
 		err = km_point_encode_batch_var(s->curve, s->ri_enc, s->ps, ri, s->own);
 	free(ri);
 	if (err == KM_E_IDENTITY) {
-		s->fail = KM_E_DEGENERATE;
+		km_presign_fail(s, KM_E_DEGENERATE, KM_CHECK_DEGENERATE, KM_OPEN_NO_INDEX);
 		return KM_OK;
 	}
 	km_rng_bytes(&s->early->rng, s->early->blind, KM_HASH_SIZE);
@@ -441,9 +441,9 @@ static int majority_check(struct km_presign *s)
 	if (s->fail)
 		goto out;
 	if (KM_RULE(km_rule_dealing_check) && !dealing_ok(s, op))
-		s->fail = KM_E_VERIFY;
+		km_presign_fail(s, KM_E_VERIFY, KM_CHECK_DEALING, KM_OPEN_NO_INDEX);
 	else if (!products_ok(s, op))
-		s->fail = KM_E_VERIFY;
+		km_presign_fail(s, KM_E_VERIFY, KM_CHECK_PRODUCTS, KM_OPEN_NO_INDEX);
 	else
 		make_c(s, op);
 out:
@@ -531,6 +531,7 @@ static void majority_wipe(struct km_presign *s)
 }
 
 const struct km_engine km_engine_majority = {
+	.number = KM_PRESIGN_MAJORITY,
 	.last_private = KM_PRESIGN_M1,
 	.lists = KM_PRESIGN_C3,
 	.shape = majority_shape,

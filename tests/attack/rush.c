@@ -15,7 +15,7 @@ static int release(struct rush *r, struct km_machine *m, struct km_job *job, str
 {
 	struct km_presign *s = m->state;
 
-	if (job->what <= KM_JOB_LAST && r->change[job->what] && !job->err && !s->fail)
+	if (job->what <= KM_JOB_LAST && r->change[job->what] && !job->err && !s->fail && !m->open)
 		r->change[job->what](r->ctx, s);
 	return r->honest->worked(m, job, outs);
 }

@@ -35,9 +35,10 @@ static int twist_worked(struct km_machine *m, struct km_job *job, struct km_outs
 	return honest_ops->worked(m, job, outs);
 }
 
-/* N = 6, T = 3: everybody drops before a point of C3 is shown, and nobody is convicted. */
+/* N = 6, T = 3: everybody drops before a point of C3 is shown. Nobody is convicted by the values; the opened run names who made them. */
 static void twisted(uint64_t seed, const struct twist *t, size_t n)
 {
+	uint32_t culprits = 0;
 	struct km_machine_ops ops;
 	struct group g;
 
@@ -50,10 +51,14 @@ static void twisted(uint64_t seed, const struct twist *t, size_t n)
 	for (unsigned i = 1; i <= 6; i++)
 		g.m[i]->ops = &ops;
 	net_run(g.net, 1);
+	for (size_t i = 0; i < n; i++)
+		culprits |= km_set_bit(t[i].from);
 	for (unsigned i = 1; i <= 6; i++) {
 		assert_true(net_party(g.net, (uint8_t)i)->dropped);
 		assert_int_equal(net_party(g.net, (uint8_t)i)->drop_code, KM_E_VERIFY);
-		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, 0);
+		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, culprits & ~km_set_bit(i));
+		if (culprits & ~km_set_bit(i))
+			assert_int_equal(net_party(g.net, (uint8_t)i)->evidence_kind, KM_EV_OPENED);
 		assert_null(g.m[i]->bcast[KM_PRESIGN_C3][i].raw);
 	}
 	group_clear(&g);
@@ -360,8 +365,10 @@ static void shifted(int a, int c)
 	net_run(g.net, 1);
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(net_party(g.net, (uint8_t)i)->drop_code, KM_E_VERIFY);
-		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, 0);
-		assert_null(g.m[i]->bcast[KM_PRESIGN_OK][i].raw);
+		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, km_set_bit(3));
+		assert_int_equal(net_party(g.net, (uint8_t)i)->evidence_kind, KM_EV_OPENED);
+		assert_true(!g.m[i]->bcast[KM_PRESIGN_OK][i].raw ||
+			    km_open_kind(KM_PRESIGN_MAJORITY, 5, &g.m[i]->bcast[KM_PRESIGN_OK][i].msg) == KM_OPEN_FAIL);
 	}
 	group_clear(&g);
 }

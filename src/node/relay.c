@@ -21,7 +21,7 @@ void km_relay_ask(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], unsigned ro
 
 void km_relay_stall(struct km_peer *p, struct km_run *run, uint32_t missing)
 {
-	km_relay_ask(p, run->sid, run->m->round, missing, run->prop.participants);
+	km_relay_ask(p, run->sid, km_machine_stalled(run->m), missing, run->prop.participants);
 }
 
 /* Puts the message of `sender` behind the frame; 0 when it is not here. */
@@ -132,7 +132,7 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	km_links_aborted(p, from, waited);
 	km_pool_abort(p, from, id);
 	struct km_run *run = km_run_by_proposal(p, id);
-	if (run && (run->state == KM_RUN_JOINING || (run->state == KM_RUN_ACTIVE && run->m->round == 1)) &&
+	if (run && (run->state == KM_RUN_JOINING || (run->state == KM_RUN_ACTIVE && run->m->round == 1 && !run->m->open)) &&
 	    km_set_has(run->prop.participants, from)) {
 		/* it never saw all JOINs: nobody is late by that */
 		run->ended_by = (uint8_t)from;
@@ -141,6 +141,9 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	}
 	run = km_run_by_sid(p, id);
 	if (!run || run->state != KM_RUN_ACTIVE || !km_set_has(run->prop.participants, from))
+		return;
+	/* WHY: who made an opened run fail must not end its judgement; the others end it when they have judged */
+	if (run->m->open)
 		return;
 	if (code == KM_E_DEADLINE)
 		km_blame_set(p, from, waited & run->prop.participants, SCORE_STALL);

@@ -228,7 +228,8 @@ void km_run_drop_with(struct km_peer *p, unsigned peer)
 
 	for (struct km_run *run = p->runs, *next; run; run = next) {
 		next = run->next;
-		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
+		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer) ||
+		    (run->m && run->m->open))
 			continue;
 		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
 		dropped++;
@@ -246,7 +247,8 @@ void km_run_lost(struct km_peer *p, unsigned peer)
 		next = run->next;
 		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
 			continue;
-		if (run->m && run->m->round >= run->m->ops->rounds)
+		/* what is opened is judged without it */
+		if (run->m && (run->m->round >= run->m->ops->rounds || run->m->open))
 			continue;
 		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
 		next = p->runs;

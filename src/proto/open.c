@@ -9,6 +9,7 @@
  * to open (A3). A deadline never opens a run: silence proves nothing, and an opening without a cause convicts its author. */
 #include <stdlib.h>
 #include <string.h>
+#include "evidence.h"
 #include "presign_impl.h"
 #include "../base/rules.h"
 #include "../base/secret.h"
@@ -86,28 +87,10 @@ const uint8_t *km_open_row(const struct km_msg *opening, enum km_open_kind kind,
 	return opening->body + (kind == KM_OPEN_FAIL ? FAIL_HEAD : KM_SEED_SIZE) + (size_t)row * KM_MSG_HEAD;
 }
 
-int km_open_parse_head(struct km_msg *m, const uint8_t *raw, size_t len)
-{
-	uint8_t head[KM_MSG_HEAD];
-	uint32_t body_len;
-	int err;
-
-	if (len < KM_MSG_HEAD)
-		return KM_E_TRUNCATED;
-	memcpy(head, raw, sizeof(head));
-	body_len = (uint32_t)raw[6] << 24 | (uint32_t)raw[7] << 16 | (uint32_t)raw[8] << 8 | raw[9];
-	memset(head + 6, 0, 4);
-	err = km_msg_parse(m, head, sizeof(head));
-	m->raw = raw;
-	m->body = NULL;
-	m->body_len = body_len;
-	return err;
-}
-
 int km_open_header(struct km_msg *out, const uint8_t *row, uint8_t proto, const uint8_t sid[KM_HASH_SIZE], const struct km_open_place *at,
 		   const uint8_t idkey[KM_IDKEY_SIZE])
 {
-	return at->sender != at->recipient && !km_open_parse_head(out, row, KM_MSG_HEAD) && out->proto == proto &&
+	return at->sender != at->recipient && !km_msg_parse_head(out, row, KM_MSG_HEAD) && out->proto == proto &&
 	       out->round == at->round && out->sender == at->sender && out->recipient == at->recipient &&
 	       memcmp(out->sid, sid, KM_HASH_SIZE) == 0 && km_msg_verify_sig(out, idkey) == KM_OK;
 }
@@ -274,15 +257,11 @@ static int convict_opened(struct km_presign *s, unsigned culprit, struct km_outs
 	int err;
 
 	km_buf_init(&b);
-	km_put_u8(&b, KM_EV_OPENED);
-	km_put_u16(&b, (uint16_t)(1 + n));
-	km_put_u8(&b, 5);
-	km_put_lbytes(&b, &accused, 1);
-	for (unsigned i = 0; i < n; i++) {
-		km_put_u8(&b, 2);
-		km_put_bytes(&b, opened[i]->raw, KM_MSG_HEAD + (size_t)opened[i]->body_len);
-	}
-	err = b.err ? b.err : km_outs_add(outs, KM_OUT_CONVICT, accused, KM_EV_OPENED, b.data, b.len);
+	km_evidence_items_begin(&b, KM_EV_OPENED, 1 + n);
+	km_evidence_bytes(&b, &accused, 1);
+	for (unsigned i = 0; i < n; i++)
+		km_evidence_whole(&b, opened[i]);
+	err = km_machine_convict_items(s->m, culprit, KM_EV_OPENED, &b, outs);
 	km_buf_clear(&b);
 	return err;
 }

@@ -46,7 +46,6 @@ void km_open_place(unsigned engine, uint32_t participants, unsigned author, unsi
  * sender's. */
 int km_open_header(struct km_msg *out, const uint8_t *row, uint8_t proto, const uint8_t sid[KM_HASH_SIZE], const struct km_open_place *at,
 		   const uint8_t idkey[KM_IDKEY_SIZE]) KM_MUST;
-int km_open_parse_head(struct km_msg *m, const uint8_t *raw, size_t len) KM_MUST;
 /* Its rows. */
 const uint8_t *km_open_row(const struct km_msg *opening, enum km_open_kind kind, unsigned row);
 

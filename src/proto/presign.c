@@ -176,10 +176,12 @@ static uint32_t differing(const struct km_presign *s, unsigned round, uint32_t i
 /* BARRIER: here PASS of every participant is in. WHY: opening shows v, C4 shows x - v (A3). */
 static int send_c4(struct km_presign *s, struct km_outs *outs)
 {
-	uint32_t other = differing(s, KM_PRESIGN_PASS, s->m->participants, s->oklist_hash, KM_HASH_SIZE);
+	uint32_t other = 0;
 	int err;
 
-	if (KM_RULE(km_rule_barrier) && other) {
+	if (KM_RULE(km_rule_barrier))
+		other = differing(s, KM_PRESIGN_PASS, s->m->participants, s->oklist_hash, KM_HASH_SIZE);
+	if (other) {
 		err = km_machine_suspect(s->m, other, outs);
 		return err ? err : km_machine_drop(s->m, KM_E_MISMATCH, 0, outs);
 	}

@@ -67,7 +67,7 @@ static enum km_open_kind kind_of(const struct judge *j, const uint8_t *header)
 {
 	struct km_msg m;
 
-	if (km_open_parse_head(&m, header, KM_MSG_HEAD))
+	if (km_msg_parse_head(&m, header, KM_MSG_HEAD))
 		return KM_OPEN_NONE;
 	return km_open_kind(j->run->engine, j->n, &m);
 }
@@ -190,7 +190,7 @@ static void made(void *ctx, const uint8_t *header)
 	struct judge *j = ctx;
 	const uint8_t *shown;
 	struct km_msg m;
-	int err = km_open_parse_head(&m, header, KM_MSG_HEAD);
+	int err = km_msg_parse_head(&m, header, KM_MSG_HEAD);
 
 	KM_ASSERT(!err && m.round <= ROUNDS);
 	j->made[m.round][m.sender] |= (uint64_t)1 << m.recipient;

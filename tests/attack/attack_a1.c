@@ -68,8 +68,8 @@ static void test_stopped(void **state)
 
 		assert_true(p->dropped && !p->done);
 		assert_int_equal(p->convicted, km_set_bit(CORRUPT));
-		assert_int_equal(p->evidence_kind, KM_EV_C3_PROOF);
-		assert_null(at.g.m[i]->bcast[KM_PRESIGN_OK][i].raw);
+		assert_true(rush_evidence(p, KM_EV_C3_PROOF));
+		assert_false(rush_said_ok(at.g.m[i], i));
 	}
 	group_clear(&at.g);
 }

@@ -42,23 +42,25 @@ static void test_stopped(void **state)
 	mount(&g);
 	for (unsigned i = 1; i <= 5; i++) {
 		assert_true(net_party(g.net, (uint8_t)i)->dropped);
-		assert_int_equal(net_party(g.net, (uint8_t)i)->drop_code, KM_E_MISMATCH);
-		assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, 0);
+		/* what they opened shows both headers */
+		if (i != CORRUPT)
+			assert_int_equal(net_party(g.net, (uint8_t)i)->convicted, km_set_bit(CORRUPT));
 	}
 	group_clear(&g);
 }
 
 static void test_without_rule(void **state)
 {
+	uint32_t framed = 0;
 	struct group g;
 
 	rules_all();
 	rule_off(km_rule_echo);
 	mount(&g);
-	/* honest 1 convicts honest 2, and the other way round */
-	assert_true(km_set_has(net_party(g.net, 1)->convicted, OTHER_VIEW));
-	assert_int_equal(net_party(g.net, 1)->evidence_kind, KM_EV_C3_PROOF);
-	assert_true(km_set_has(net_party(g.net, OTHER_VIEW)->convicted, 1));
+	/* the honest one that judges first convicts an honest one */
+	for (unsigned i = 1; i <= 5; i++)
+		framed |= net_party(g.net, (uint8_t)i)->convicted & ~km_set_bit(CORRUPT);
+	assert_true(framed);
 	group_clear(&g);
 }
 

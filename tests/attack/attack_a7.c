@@ -63,7 +63,7 @@ static void test_stopped(void **state)
 
 		assert_true(p->dropped && !p->done);
 		assert_int_equal(p->convicted, km_set_bit(CORRUPT));
-		assert_int_equal(p->evidence_kind, KM_EV_OPENING);
+		assert_true(rush_evidence(p, KM_EV_OPENING));
 		assert_null(g.m[i]->bcast[KM_PRESIGN_C3][i].raw);
 	}
 	group_clear(&g);

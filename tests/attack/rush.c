@@ -59,6 +59,19 @@ void rush_run(struct group *g)
 	net_run(g->net, 1);
 }
 
+int rush_said_ok(const struct km_machine *m, unsigned peer)
+{
+	const struct km_presign *s = m->state;
+	const struct km_stored *held = &m->bcast[km_presign_wire(s, KM_PRESIGN_OK)][peer];
+
+	return held->raw && !m->ops->opens(m, &held->msg);
+}
+
+int rush_evidence(const struct net_party *p, int kind)
+{
+	return p->evidence_kind == kind || p->evidence_kind == KM_EV_OPENED;
+}
+
 void rush_lagrange0(const struct km_curve *c, struct km_scalar *r, uint32_t set, unsigned at, unsigned x)
 {
 	struct km_scalar num, den, a, b;

@@ -24,6 +24,10 @@ void rush_attach(struct rush *r, struct km_machine *m);
 /* Runs to the end; a held message goes out when nothing else moves. */
 void rush_run(struct group *g);
 
+/* Whether m holds an OK of this peer (and not a FAIL). */
+int rush_said_ok(const struct km_machine *m, unsigned peer);
+/* The evidence by which this party convicted last is of this kind, or what everybody opened after another one found it. */
+int rush_evidence(const struct net_party *p, int kind);
 /* Tables for attackers that compute. All public scalars. */
 /* Coefficient of the value at `at` (0 or one of set) for the value at x of the polynomial through 0 and the points of set. */
 void rush_lagrange0(const struct km_curve *c, struct km_scalar *r, uint32_t set, unsigned at, unsigned x);

@@ -58,7 +58,7 @@
 	X(km_rule_rollback, "B5", "no presignature outlives a sign that the memory was copied")             \
 	X(km_rule_stored_durable, "B10", "STORED is said after the share is on disk")                       \
 	X(km_rule_certificate, "B10", "who holds STORED of all hands them on")                              \
-	X(km_rule_full_challenge, "B16", "challenges are full-size scalars") \
+	X(km_rule_full_challenge, "B16", "challenges are full-size scalars")                                 \
 	X(km_rule_fail_opens, "A14", "FAIL opens its author's own run")                                     \
 	X(km_rule_ok_before_pass, "A14", "OK of everybody comes before PASS, which so excuses nobody")      \
 	X(km_rule_timeout_drops, "B21", "a deadline drops a run and never opens it")

@@ -1,10 +1,10 @@
 /* toy.c: see toy.h. Compiled for tests only.
  *
- * How they were found. toy-63: p = 2^63 - 25, the largest prime below 2^63 that is 3 modulo 4; b the least for which the number of
- * points (counted by baby steps and giant steps in Hasse's interval) is a prime of 63 bits. tiny-q: by counting the points of every b
- * for p = 23, 43, 59; two with q < p, so that x mod q reduces, and two with q > p. The generator has the least abscissa from 1 on, and
- * the even ordinate. q >= 17, so that the odd multiples P, 3P, ... 15P of a sum's table are none of them the identity.
- * tests/exhaustive/test_group.c counts and proves all of it again. */
+ * How they were found. toy-63: p = 2^63 - 25, the largest prime below 2^63 that is 3 modulo 4; b the least for which the number
+ * of points (counted by baby steps and giant steps in Hasse's interval) is a prime of 63 bits. tiny-q: by counting the points
+ * of every b for p = 23, 43, 59; two with q < p, so that x mod q reduces, and two with q > p. The generator has the least
+ * abscissa from 1 on, and the even ordinate. q >= 17, so that the odd multiples P, 3P, ... 15P of a sum's table are none of
+ * them the identity. tests/exhaustive/test_group.c counts and proves all of it again. */
 #include <string.h>
 #include "toy.h"
 #include "curve_impl.h"

@@ -1,8 +1,9 @@
 /* toy.h: groups of one limb for tests; private to src/ec.
  *
- * WHY they exist: in a group of order 17 all keys, nonces and messages can be tried, and in one of 63 bits a simulated second costs
- * a tenth. They are no secret to anybody, so nothing here runs in constant time. Only libraries compiled with KM_TOY_CURVE know
- * them; in every other build the macros are the constant 0, nothing of toy.c is linked, and no id of theirs is a curve. */
+ * WHY they exist: in a group of order 17 all keys, nonces and messages can be tried, and in one of 63 bits a simulated second
+ * costs a fraction. They are no secret to anybody, so nothing here runs in constant time. Only libraries compiled with
+ * KM_TOY_CURVE know them; in every other build the macros are the constant 0, nothing of toy.c is linked, and no id of theirs
+ * is a curve. */
 #ifndef KM_EC_TOY_H
 #define KM_EC_TOY_H
 

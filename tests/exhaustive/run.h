@@ -49,7 +49,8 @@ TINY_UNUSED static uint32_t tiny_guilty(const struct km_presign *s)
 	return set;
 }
 
-/* Whether all of this set ended with result. Where chance made a value zero, all stopped cleanly: nobody is convicted or disputed. */
+/* Whether all of this set ended with result. Where chance made a value zero, all stopped cleanly: nobody is convicted or
+ * disputed. */
 TINY_UNUSED static int tiny_ended(const struct group *g, struct tally *t)
 {
 	unsigned done = 0;

@@ -1,9 +1,9 @@
 /* test_dealing.c: what bad dealings and wrong products come to, in the field of 17 elements (A6, A1).
  *
- * The dealing check opens sum_l e_l f_l + mask for one random e_l a sharing. Counted here over all challenges, for every way to be
- * wrong: a dealing of bad degree, of a secret that should be zero, of two secrets that should be equal passes for exactly one e of q,
- * or none, whatever the dealer added to the mask: 1/q per kind. Then real runs with such a dealer: the check says what the challenge
- * of that very run says it must, no other member is ever named, and no signature comes of it. */
+ * The dealing check opens sum_l e_l f_l + mask for one random e_l a sharing. Counted here over all challenges, for every way to
+ * be wrong: a dealing of bad degree, of a secret that should be zero, of two secrets that should be equal passes for exactly
+ * one e of q, or none, whatever the dealer added to the mask: 1/q per kind. Then real runs with such a dealer: the check says
+ * what the challenge of that very run says it must, no other member is ever named, and no signature comes of it. */
 #include "../attack/rush.h"
 #include "run.h"
 
@@ -52,8 +52,8 @@ static void combine(struct km_scalar *out, const unsigned *f, const unsigned *ma
 		out[i] = tiny_scalar((e * f[i] + mask[i]) % g.q);
 }
 
-/* T = 2, N = 4: all errors of a sharing of degree 1 up to what is itself one (those at the first two points are zero), all errors of
- * the mask. */
+/* T = 2, N = 4: all errors of a sharing of degree 1 up to what is itself one (those at the first two points are zero), all
+ * errors of the mask. */
 static void test_degree(void **state)
 {
 	unsigned f[N], mask[N], passed = 0;
@@ -148,8 +148,8 @@ static void test_two(void **state)
 			}
 }
 
-/* ---- real runs: peer 4 deals one wrong share. With N = 4, T = 2 a group of four dealings gives three sharings: the first is that of
- * index 0, where peer 4's has the weight 1, the last the mask, where it has 4^2. */
+/* ---- real runs: peer 4 deals one wrong share. With N = 4, T = 2 a group of four dealings gives three sharings: the first is
+ * that of index 0, where peer 4's has the weight 1, the last the mask, where it has 4^2. */
 
 #define CORRUPT 4
 

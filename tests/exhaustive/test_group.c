@@ -1,8 +1,9 @@
-/* test_group.c: the arithmetic of one limb, whole: in four groups of tiny order every sum, multiple, encoding and scalar operation
- * against schoolbook integers; the order of the toy curve of 63 bits, proved; its sums against the slowest way to make them.
+/* test_group.c: the arithmetic of one limb, whole: in four groups of tiny order every sum, multiple, encoding and scalar
+ * operation against schoolbook integers; the order of the toy curve of 63 bits, proved; its sums against the slowest way to
+ * make them.
  *
- * What it shows of the real curves: the addition formulas, the tables, the signed windows, the buckets and the batch inversions are
- * the same code, and here every exceptional case (equal, opposite, identity) is met many times over. */
+ * What it shows of the real curves: the addition formulas, the tables, the signed windows, the buckets and the batch inversions
+ * are the same code, and here every exceptional case (equal, opposite, identity) is met many times over. */
 #include "tiny.h"
 
 #include <gmp.h>
@@ -396,6 +397,8 @@ static void test_63_scalars(void **state)
 	mpz_clear(v);
 }
 
-KM_TESTS(cmocka_unit_test(test_orders), cmocka_unit_test(test_order_63), cmocka_unit_test(test_sums), cmocka_unit_test(test_multiples),
+KM_TESTS(cmocka_unit_test(test_orders), cmocka_unit_test(test_order_63), cmocka_unit_test(test_sums),
+	 cmocka_unit_test(test_multiples),
 	 cmocka_unit_test(test_sums_of_two), cmocka_unit_test(test_long_sums), cmocka_unit_test(test_encodings),
-	 cmocka_unit_test(test_scalars), cmocka_unit_test(test_hash), cmocka_unit_test(test_63), cmocka_unit_test(test_63_scalars))
+	 cmocka_unit_test(test_scalars), cmocka_unit_test(test_hash), cmocka_unit_test(test_63),
+	 cmocka_unit_test(test_63_scalars))

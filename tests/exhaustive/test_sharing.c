@@ -1,5 +1,5 @@
-/* test_sharing.c: Shamir's and Feldman's sharings over the field of 17 elements: every polynomial of degree T-1, shares for every set
- * of T of N peers.
+/* test_sharing.c: Shamir's and Feldman's sharings over the field of 17 elements: every polynomial of degree T-1, shares for
+ * every set of T of N peers.
  *
  * What it shows: any T shares give the secret, by the very coefficients that signing uses; any T-1 shares go with every secret
  * equally often (perfect secrecy, by exact count); a commitment tells a share by its point; one wrong value among more than T is
@@ -143,8 +143,7 @@ static void test_commitments(void **state)
 	}
 }
 
-/* N = 4 and 5, T = 2: every polynomial, every place, every other value in it. Two wrong values: seen unless they lie on a line with
- * the rest, which the schoolbook tells. */
+/* N = 4 and 5, T = 2: every polynomial, every place, every other value in it. */
 static void test_degree(void **state)
 {
 	struct km_scalar v[8];
@@ -190,5 +189,6 @@ static void test_degree_count(void **state)
 	}
 }
 
-KM_TESTS(cmocka_unit_test(test_quorums), cmocka_unit_test(test_secrecy), cmocka_unit_test(test_commitments), cmocka_unit_test(test_degree),
+KM_TESTS(cmocka_unit_test(test_quorums), cmocka_unit_test(test_secrecy), cmocka_unit_test(test_commitments),
+	 cmocka_unit_test(test_degree),
 	 cmocka_unit_test(test_degree_count))

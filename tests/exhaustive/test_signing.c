@@ -1,9 +1,10 @@
-/* test_signing.c: threshold signing in a group of 17 elements: every key, every nonce, every message, by every quorum, beside plain
- * ECDSA made of schoolbook integers.
+/* test_signing.c: threshold signing in a group of 17 elements: every key, every nonce, every message, by every quorum, beside
+ * plain ECDSA made of schoolbook integers.
  *
- * What it shows: a quorum's signature is the one that a single signer with the key x and the nonce delta k makes, made low, and it
- * verifies; r = 0 and s = 0 end in KM_E_DEGENERATE and nowhere else (B17); verification accepts no pair (r, s) that the equation does
- * not; with one wrong share, whatever its value, no signature comes out that does not verify, and exactly its author is named. */
+ * What it shows: a quorum's signature is the one that a single signer with the key x and the nonce delta k makes, made low, and
+ * it verifies; r = 0 and s = 0 end in KM_E_DEGENERATE and nowhere else (B17); verification accepts no pair (r, s) that the
+ * equation does not; with one wrong share, whatever its value, no signature comes out that does not verify, and exactly its
+ * author is named. */
 #include "tiny.h"
 
 #include <stdlib.h>
@@ -253,7 +254,8 @@ static void test_verification(void **state)
 					struct km_scalar mm = tiny_scalar(m), rr = tiny_scalar(r), ss = tiny_scalar(s);
 					int want = x && plain_verify(x, m, r, s);
 
-					assert_int_equal(km_ecdsa_verify_var(g.c, &g.pt[x], &mm, &rr, &ss), want ? KM_OK : KM_E_VERIFY);
+					assert_int_equal(km_ecdsa_verify_var(g.c, &g.pt[x], &mm, &rr, &ss),
+							 want ? KM_OK : KM_E_VERIFY);
 					accepted += (unsigned)want;
 				}
 	assert_true(accepted > 0);
@@ -270,7 +272,7 @@ static void cheat(struct quorum *qu, const struct km_sign_input *in, unsigned x)
 
 	if (shares_of(qu, in, &nonce, share))
 		return;
-	int whole = km_sign_combine(g.c, &s, share, qu->t);
+	int degenerate = km_sign_combine(g.c, &s, share, qu->t);
 
 	assert_int_equal(km_sign_culprits_var(&qu->ps[0], in, &nonce, share, &culprits), KM_OK);
 	assert_int_equal(culprits, 0);
@@ -282,9 +284,10 @@ static void cheat(struct quorum *qu, const struct km_sign_input *in, unsigned x)
 			share[at] = tiny_scalar((tiny_value(&good) + d) % g.q);
 			err = km_sign_combine(g.c, &sum, share, qu->t);
 			verifies = !err && km_ecdsa_verify_var(g.c, &g.pt[x], &in->m, &nonce.r, &sum) == KM_OK;
-			assert_int_equal(verifies, !err && plain_verify(x, tiny_value(&in->m), tiny_value(&nonce.r), tiny_value(&sum)));
+			assert_int_equal(verifies, !err && plain_verify(x, tiny_value(&in->m), tiny_value(&nonce.r),
+									tiny_value(&sum)));
 			/* -2s added to s is -s, which made low is the signature itself: the only way to be wrong and yet right */
-			assert_int_equal(verifies, !whole && !err && km_scalar_equal(&sum, &s));
+			assert_int_equal(verifies, !degenerate && !err && km_scalar_equal(&sum, &s));
 			did.same += (unsigned)verifies;
 			assert_int_equal(km_sign_culprits_var(&qu->ps[0], in, &nonce, share, &culprits), KM_OK);
 			assert_int_equal(culprits, km_set_bit(j));
@@ -309,7 +312,8 @@ static void cheats_of(unsigned n, unsigned t, unsigned step)
 				}
 }
 
-/* Every quorum, every message, every member, every other value of its share; T = 2 with every key and nonce, T = 3 with every fifth. */
+/* Every quorum, every message, every member, every other value of its share; T = 2 with every key and nonce, T = 3 with every
+ * fifth. */
 static void test_single_cheats(void **state)
 {
 	setup();

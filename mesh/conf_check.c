@@ -314,10 +314,10 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 	if (!out->curve)
 		return kmd_conf_error(at, s, "curve", "unknown curve \"%s\"; write \"P-256\"", k->curve);
 	n = strlen(c->warnings);
-	if (2 * k->threshold - 1 > c->n_peers)
+	if (k->threshold == c->n_peers)
 		snprintf(c->warnings + n, sizeof(c->warnings) - n,
-			 "key %s: presigning needs 2*threshold-1 = %u peers in this version, there are %u\n", k->name,
-			 2 * k->threshold - 1, c->n_peers);
+			 "key %s: threshold %u of %u peers: while any one of them is down, nothing is signed\n", k->name,
+			 k->threshold, c->n_peers);
 	snprintf(out->name, sizeof(out->name), "%s", k->name);
 	out->threshold = (uint8_t)k->threshold;
 	out->rate = k->rate;

@@ -42,15 +42,33 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 	return 1;
 }
 
-/* DEVIATION from "2 run slots": a peer has its own background refill, so with 2 slots five peers would wait for each other all
- * the time; a majority run is about a megabyte. KM_RUN_SLOTS bounds the memory; the last one is for initiators without a scored
+/* A peer has its own background refill, so with few slots five peers would wait for each other all the time; a majority run is about
+ * a megabyte. Engine any has slots of its own, two, as a run of it receives up to 48 MiB: 96 MiB a peer, and as much again at the
+ * most for what is being made and sent; see doc/protocol.md. The last slot of each kind is for initiators without a scored
  * link to us. WHY: stalled runs must not fill all of them (attack A26). */
-static int run_slot_free(const struct km_peer *p, unsigned from)
+static int slot_free(const struct km_peer *p, unsigned from, unsigned engine, unsigned slots)
 {
-	unsigned used = km_run_count(p, 0, KM_PURPOSE_PRESIGN);
-	unsigned slots = km_set_has(p->scored[p->self], from) ? KM_RUN_SLOTS - 1 : KM_RUN_SLOTS;
+	return km_run_count_engine(p, engine) < (km_set_has(p->scored[p->self], from) ? slots - 1 : slots);
+}
 
-	return used < slots;
+int km_run_any_free(const struct km_peer *p, unsigned from)
+{
+	return slot_free(p, from, KM_ENGINE_ANY, KM_ANY_SLOTS);
+}
+
+static int run_slot_free(const struct km_peer *p, unsigned from, unsigned engine)
+{
+	return engine == KM_ENGINE_ANY ? km_run_any_free(p, from) : slot_free(p, from, engine, KM_RUN_SLOTS);
+}
+
+/* Majority among 2T-1 or more, any among exactly T (so that every row's quorum, of T participants, is all of them). */
+static int engine_ok(const struct km_proposal *pr, const struct km_table *t)
+{
+	unsigned n = km_set_size(pr->participants);
+
+	if (pr->engine == KM_ENGINE_ANY)
+		return n == t->threshold && pr->batch <= km_presign_any_batch_max(t->curve, t->threshold);
+	return pr->engine == KM_ENGINE_MAJORITY && n >= 2 * t->threshold - 1;
 }
 
 static int rows_ok(const struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows,
@@ -84,8 +102,8 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	const struct km_table *t = &k->share->table;
 	if (!k->policy)
 		return refuse(why, KM_REFUSE_KEY, "the key is not in its configuration");
-	if (pr->engine != KM_ENGINE_MAJORITY || km_set_size(pr->participants) < 2 * t->threshold - 1)
-		return refuse(why, KM_REFUSE_ENGINE, "not enough participants for the engine");
+	if (!engine_ok(pr, t))
+		return refuse(why, KM_REFUSE_ENGINE, "so many participants, or so large a batch, are not for that engine");
 	if (pr->participants & ~t->members)
 		return refuse(why, KM_REFUSE_TABLE, "a participant is no member of the key");
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
@@ -107,7 +125,7 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 			return refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");
 		if (p->now.mono_us < p->link[from].refuse_until_us)
 			return refuse(why, KM_REFUSE_BUSY, "its former run failed, wait");
-		if (!run_slot_free(p, from))
+		if (!run_slot_free(p, from, pr->engine))
 			return refuse(why, KM_REFUSE_BUSY, "all run slots are taken");
 	}
 	return 1;

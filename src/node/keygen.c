@@ -70,11 +70,6 @@ static int check_request(struct km_peer *p, const struct km_request *rq, char *w
 		km_format(why, size, "threshold %u is not possible with %u peers", (unsigned)rq->threshold, p->s->roster.n);
 		return KM_E_RANGE;
 	}
-	if (2u * rq->threshold - 1 > p->s->roster.n) {
-		km_format(why, size, "threshold %u needs %u peers to presign in this version, there are %u",
-			  (unsigned)rq->threshold, 2u * rq->threshold - 1, p->s->roster.n);
-		return KM_E_RANGE;
-	}
 	if (have && have->share->usable) {
 		km_format(why, size, "there already is a key '%s'", rq->name);
 		return KM_E_EXISTS;
@@ -116,7 +111,7 @@ void km_keygen_cancel(struct km_peer *p, uint64_t token)
 
 static unsigned minimum(const struct km_peer *p)
 {
-	unsigned min = p->s->dkg_min ? p->s->dkg_min : p->s->roster.n, need = 2u * p->keygen.threshold - 1;
+	unsigned min = p->s->dkg_min ? p->s->dkg_min : p->s->roster.n, need = p->keygen.threshold;
 
 	return min > need ? min : need;
 }

@@ -26,7 +26,8 @@
 
 /* ---- bounds and times */
 
-#define KM_RUN_SLOTS 8            /* presign runs at once; messages.md says 2: see run_slot_free in session.c */
+#define KM_RUN_SLOTS 8            /* presign runs of engine majority at once: see run_slot_free in accept.c */
+#define KM_ANY_SLOTS 2            /* ... of engine any: each receives up to KM_PRESIGN_ANY_RECEIVED */
 #define KM_RUN_LINGER 8           /* ended runs kept a while to answer STALL */
 #define KM_EARLY_JOINS 8          /* JOINs of one sender kept before their PROPOSE is here */
 #define KM_EARLY_ENVELOPE 65536   /* largest first-round message kept before the sid is known */
@@ -57,7 +58,7 @@
 #define KM_SCORE_UNIT 1024u       /* one missed deadline of a run */
 #define KM_SCORED 512u            /* a link from here on is suspected: one unit counts for ten minutes */
 
-enum km_engine { KM_ENGINE_NONE = 0, KM_ENGINE_MAJORITY = 1 };
+enum km_engine { KM_ENGINE_NONE = 0, KM_ENGINE_MAJORITY = KM_PRESIGN_MAJORITY, KM_ENGINE_ANY = KM_PRESIGN_ANY };
 
 /* Why no JOIN; u8 in REFUSE beside a text. */
 enum km_refuse { KM_REFUSE_BUSY = 1, KM_REFUSE_CLOCK, KM_REFUSE_ROSTER, KM_REFUSE_KEY, KM_REFUSE_TABLE, KM_REFUSE_ROWS, KM_REFUSE_QUOTA,
@@ -407,6 +408,8 @@ struct km_refusal {
 	unsigned code;                     /* enum km_refuse */
 	char text[KM_REFUSE_TEXT + 1];
 };
+/* Whether one more run by engine any has room here; from: who begins it. */
+int km_run_any_free(const struct km_peer *p, unsigned from);
 /* 1 to join; key: the presigning one. */
 int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key, struct km_refusal *why);
 
@@ -418,6 +421,8 @@ struct km_run *km_run_by_sid(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE])
 struct km_run *km_run_by_proposal(struct km_peer *p, const uint8_t id[KM_HASH_SIZE]);
 /* Runs that still do something, of one initiator (0 = all) and purpose. */
 unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purpose);
+/* Presign runs of that kind, of whomever. */
+unsigned km_run_count_engine(const struct km_peer *p, unsigned engine);
 void km_run_begin(struct km_peer *p, struct km_run *run);
 void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len);
 /* Carries out what a machine wants, in order; the run may be gone afterwards. err is what the machine returned. */
@@ -520,7 +525,8 @@ void km_refill_soon(struct km_peer *p, uint32_t delay_us);
 void km_refill_failed(struct km_peer *p, uint64_t lasted_us);
 void km_refill_succeeded(struct km_peer *p);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
-uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *t);
+/* Who of `all` makes presignatures by engine majority; 0: engine any has to. */
+uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all);
 
 /* admit.c */
 int km_admit_init(struct km_peer *p) KM_MUST;

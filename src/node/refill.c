@@ -1,7 +1,9 @@
-/* refill.c: keeps the own pools filled in the background: which quorums, how many, with whom.
+/* refill.c: keeps the own pools filled in the background: which quorums, how many, with whom, by which engine.
  *
- * A run serves its initiator's own shortages only. Its participants are all live members that hold the epoch and are not
- * suspected; the engine needs 2T-1 of them. */
+ * A run serves its initiator's own shortages only. Engine majority fills all pools at once, with all live members that hold the
+ * epoch, while some 2T-1 of them have no suspected link among them. Otherwise, and for T > (N+1)/2 always, engine any fills
+ * one pool a run, with exactly the members of its quorum. What is short is asked of the pools whose members are all there; a
+ * presignature of others stays in its pool until its age ends, and counts again when they are back. */
 #include "peer_impl.h"
 
 #include <string.h>
@@ -13,6 +15,10 @@
 #define FAILURES_MAX 3
 #define BACKOFF_FEW_US 1000000u
 #define ALL_AGAIN_US 60000000u
+/* Engine any: below this a pool is empty, and its first run is a small one: a tenth of the time of a full batch. */
+#define ANY_EMPTY 8
+#define ANY_FIRST 32
+#define ANY_SLOT_US 100000u
 
 void km_refill_soon(struct km_peer *p, uint32_t delay_us)
 {
@@ -63,10 +69,6 @@ void km_refill_succeeded(struct km_peer *p)
  * would so use up all presignatures. Some 2T-1 peers are honest or behave; by drawing them we find them, whoever lies about whom. */
 static uint32_t fewer(struct km_peer *p, uint32_t set, unsigned need)
 {
-	if (p->refill_all_at_us && p->now.mono_us >= p->refill_all_at_us) {
-		p->refill_all_at_us = 0;
-		p->refill_failures = FAILURES_MAX - 1;
-	}
 	/* the first signatures of a key want everybody's share */
 	if (p->refill_failures < FAILURES_MAX || p->keygen.state == KM_KEYGEN_CANARY)
 		return set;
@@ -140,18 +142,25 @@ unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t 
 	return count;
 }
 
-/* All usable members that hold the epoch; those with the most suspected links go first while 2T-1 remain. */
-uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *t)
+/* Members that a run may be made with: usable, and they hold the epoch. */
+static uint32_t holders(const struct km_peer *p, const struct km_table *t)
 {
-	uint32_t usable = km_blame_usable(p, t), all = km_set_bit(p->self) & t->members, set;
-	unsigned need = 2 * t->threshold - 1;
+	uint32_t usable = km_blame_usable(p, t), set = km_set_bit(p->self) & t->members;
 
 	for (unsigned i = km_set_next(usable, 0); i; i = km_set_next(usable, i))
 		if (i != p->self && km_links_has_table(p, i, t->hash))
-			all |= km_set_bit(i);
-	if (km_set_size(all) < need)
-		return 0;
-	for (set = all; km_blame_cost(p, set) && km_set_size(set) > need;) {
+			set |= km_set_bit(i);
+	return set;
+}
+
+/* Engine majority: all of `all`, but those with the most suspected links while 2T-1 remain. 0 when some suspected link would be
+ * left: then the engine any makes presignatures without it. */
+uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all)
+{
+	unsigned need = 2 * t->threshold - 1;
+	uint32_t set = all;
+
+	while (km_blame_cost(p, set) && km_set_size(set) > need) {
 		unsigned worst = 0, most = 0;
 
 		for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
@@ -165,8 +174,14 @@ uint32_t km_refill_participants(const struct km_peer *p, const struct km_table *
 			break;
 		set &= ~km_set_bit(worst);
 	}
-	/* DEVIATION: with a scored link left the other engine would be the choice; until it exists the run is tried with all */
-	return km_blame_cost(p, set) ? all : set;
+	return km_set_size(set) < need || km_blame_cost(p, set) ? 0 : set;
+}
+
+static unsigned level_of(struct km_key *key, uint32_t quorum)
+{
+	const struct km_pool *pool = km_pool_get(key, quorum);
+
+	return pool ? pool->ready + pool->waiting : UINT32_MAX;
 }
 
 /* Rows for the emptiest pools first, until the batch is full or every pool has its target. Pools with a suspected link among
@@ -179,9 +194,7 @@ static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t partic
 	unsigned n = km_refill_wanted(p, key->share->table.threshold, participants, wanted), count = 0, low = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct km_pool *pool = km_pool_get(key, wanted[i]);
-
-		level[i] = pool ? pool->ready + pool->waiting : UINT32_MAX;
+		level[i] = level_of(key, wanted[i]);
 		late[i] = km_blame_cost(p, wanted[i]) ? p->s->pool_target : 0;
 		low |= level[i] < p->s->pool_low;
 	}
@@ -201,20 +214,108 @@ static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t partic
 	return count;
 }
 
+/* Target of each of the n pools that engine any fills: what all pools of this owner would hold with every member there is shared
+ * among these. WHY: the signatures that other quorums made now all come out of these few. */
+static unsigned any_target(const struct km_peer *p, const struct km_table *t, unsigned n)
+{
+	uint64_t all = binomial(km_set_size(t->members) - 1, t->threshold - 1);
+	unsigned target;
+
+	if (all > KM_WANTED_MAX)
+		all = KM_WANTED_MAX;
+	target = (unsigned)(p->s->pool_target * all / n);
+	if (target > KM_MAX_BATCH)
+		target = KM_MAX_BATCH;
+	return target > p->s->pool_target ? target : p->s->pool_target;
+}
+
+/* One quorum for a run by engine any: of those with the fewest suspected links the emptiest that has half its target. WHY half: a
+ * run has base OTs that cost as much as forty presignatures whatever its batch. After a failed run any of them is drawn. WHY: one
+ * member can let its runs fail without a trace of its own, and must not keep us from the quorums it is not in (attack A26).
+ * Returns the size of the batch. */
+static unsigned any_quorum(struct km_peer *p, struct km_key *key, uint32_t all, uint32_t *quorum)
+{
+	const struct km_table *t = &key->share->table;
+	uint32_t wanted[KM_WANTED_MAX];
+	unsigned level[KM_WANTED_MAX], cost[KM_WANTED_MAX], n = km_refill_wanted(p, t->threshold, all, wanted);
+	unsigned target, least = UINT32_MAX, best = n, short_of = 0;
+
+	if (!n)
+		return 0;
+	target = any_target(p, t, n);
+	for (unsigned i = 0; i < n; i++) {
+		level[i] = level_of(key, wanted[i]);
+		cost[i] = km_blame_cost(p, wanted[i]);
+		if (cost[i] < least)
+			least = cost[i];
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (cost[i] != least || level[i] >= (target + 1) / 2)
+			continue;
+		short_of++;
+		if (p->refill_failures ? !km_rng_below(p->rng, short_of) : best == n || level[i] < level[best])
+			best = i;
+	}
+	if (best == n)
+		return 0;
+	*quorum = wanted[best];
+	target -= level[best];
+	/* WHY: somebody waits for these; a full batch takes seconds on a small machine */
+	if (level[best] < ANY_EMPTY && target > ANY_FIRST)
+		return ANY_FIRST;
+	return target;
+}
+
+static unsigned any_rows(struct km_peer *p, struct km_key *key, uint32_t all, struct km_presign_row *rows, uint32_t *quorum)
+{
+	const struct km_table *t = &key->share->table;
+	unsigned most = km_presign_any_batch_max(t->curve, t->threshold), n = any_quorum(p, key, all, quorum);
+
+	if (n > most)
+		n = most;
+	if (n > p->s->batch)
+		n = p->s->batch;
+	for (unsigned i = 0; i < n; i++)
+		rows[i] = (struct km_presign_row){.owner = p->self, .quorum = *quorum};
+	return n;
+}
+
+/* WHY not majority for ever: with exactly 2T-1 peers there nobody can be left out, and one that lets every run fail without a trace
+ * would end all presigning; among all quorums there are some without it (attack A26). */
+static int majority_hopeless(const struct km_peer *p, const struct km_table *t, uint32_t set)
+{
+	unsigned spare = km_set_size(set) - (2 * t->threshold - 1);
+
+	return p->refill_failures >= (spare ? 3 * FAILURES_MAX : FAILURES_MAX);
+}
+
 static int refill_key(struct km_peer *p, struct km_key *key)
 {
 	const struct km_table *t = &key->share->table;
 	struct km_presign_row rows[KM_MAX_BATCH];
 	struct km_proposal prop = {.purpose = KM_PURPOSE_PRESIGN, .engine = KM_ENGINE_MAJORITY};
 	struct km_run *run;
+	uint32_t all;
 
 	if (!key->share->usable || !key->policy)
 		return 0;
-	prop.participants = km_refill_participants(p, t);
-	if (!prop.participants)
-		return 0;
-	prop.participants = fewer(p, prop.participants, 2 * t->threshold - 1);
-	prop.batch = (uint16_t)shortages(p, key, prop.participants, rows);
+	if (p->refill_all_at_us && p->now.mono_us >= p->refill_all_at_us) {
+		p->refill_all_at_us = 0;
+		p->refill_failures = FAILURES_MAX - 1;
+	}
+	all = holders(p, t);
+	prop.participants = km_refill_majority(p, t, all);
+	if (prop.participants && majority_hopeless(p, t, prop.participants))
+		prop.participants = 0;
+	if (prop.participants) {
+		prop.participants = fewer(p, prop.participants, 2 * t->threshold - 1);
+		prop.batch = (uint16_t)shortages(p, key, prop.participants, rows);
+	} else if (km_run_any_free(p, p->self)) {
+		prop.engine = KM_ENGINE_ANY;
+		prop.batch = (uint16_t)any_rows(p, key, all, rows, &prop.participants);
+	} else {
+		km_refill_soon(p, ANY_SLOT_US / 2 + (uint32_t)km_rng_below(p->rng, ANY_SLOT_US));
+	}
 	if (!prop.batch)
 		return 0;
 	memcpy(prop.hash, t->hash, KM_HASH_SIZE);

@@ -6,6 +6,8 @@
 #include "../base/secret.h"
 
 #define STALL_FIRST_MS 1500
+/* The jobs of engine any take their time, and other peers' take theirs. */
+#define STALL_ANY_MS 6000
 #define STALL_AGAIN_US 1500000u
 #define SCORE_NO_JOIN (KM_SCORED / 2)
 /* One restart is nothing; who restarts into every run is left out of them like one that is silent. */
@@ -81,6 +83,17 @@ unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purp
 	for (const struct km_run *run = p->runs; run; run = run->next)
 		if ((run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE) &&
 		    (!initiator || run->initiator == initiator) && run->prop.purpose == purpose)
+			n++;
+	return n;
+}
+
+unsigned km_run_count_engine(const struct km_peer *p, unsigned engine)
+{
+	unsigned n = 0;
+
+	for (const struct km_run *run = p->runs; run; run = run->next)
+		if ((run->state == KM_RUN_JOINING || run->state == KM_RUN_ACTIVE) && run->prop.purpose == KM_PURPOSE_PRESIGN &&
+		    run->prop.engine == engine)
 			n++;
 	return n;
 }
@@ -276,13 +289,13 @@ static void send_out(struct km_peer *p, const struct km_run *run, struct km_out 
 		km_peer_send_set(p, run->prop.participants);
 		return;
 	}
-	/* a private message holds shares: its frame is made in the arena */
+	/* a private message that holds shares has its frame made in the arena; those of engine any hold nothing secret */
 	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_SEND);
 	if (!e)
 		return;
 	e->to = km_peer_addr(out->peer);
-	e->secret = 1;
-	e->data = km_secret_alloc(out->len + 1);
+	e->secret = out->secret;
+	e->data = out->secret ? km_secret_alloc(out->len + 1) : malloc(out->len + 1);
 	if (!e->data)
 		return;
 	e->data[0] = KM_FRAME_ENVELOPE;
@@ -314,7 +327,8 @@ static void schedule(struct km_peer *p, struct km_run *run)
 	km_peer_wake(p, at * 1000);
 	if (run->stalled_round != run->m->round) {
 		run->stalled_round = run->m->round;
-		run->stall_at_us = (run->m->round_since_ms + STALL_FIRST_MS) * 1000;
+		run->stall_at_us = (run->m->round_since_ms + (run->prop.engine == KM_ENGINE_ANY ? STALL_ANY_MS : STALL_FIRST_MS)) *
+				   1000;
 	}
 	km_peer_wake(p, run->stall_at_us);
 }
@@ -395,7 +409,8 @@ static int new_machine(struct km_peer *p, struct km_run *run)
 	} else {
 		const struct km_share *share = run->key->share;
 		struct km_presign_params d = {
-		    .table = &share->table, .x_i = &share->x_i, .batch = run->prop.batch, .rows = run->rows};
+		    .table = &share->table, .x_i = &share->x_i, .batch = run->prop.batch, .rows = run->rows,
+		    .engine = run->prop.engine};
 
 		mp.curve = share->table.curve;
 		d.machine = mp;
@@ -517,6 +532,20 @@ void km_run_persisted(struct km_peer *p, uint64_t token, int err)
 
 /* ---- time */
 
+/* Whose broadcast of this round is missing. Only that can be had from others; and who has ours but not yet its ten megabytes to us
+ * on the way is not late for anybody. */
+static uint32_t others_have(const struct km_machine *m)
+{
+	uint32_t missing = km_machine_missing(m);
+
+	if (m->round > m->ops->rounds || !(m->ops->flags[m->round] & KM_ROUND_BROADCAST))
+		return 0;
+	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i))
+		if (km_machine_find(m, m->round, i))
+			missing &= ~km_set_bit(i);
+	return missing;
+}
+
 static void tick_active(struct km_peer *p, struct km_run *run)
 {
 	struct km_outs outs;
@@ -541,7 +570,7 @@ static void tick_active(struct km_peer *p, struct km_run *run)
 	}
 	schedule(p, run);
 	if (p->now.mono_us >= run->stall_at_us) {
-		uint32_t missing = km_machine_missing(run->m);
+		uint32_t missing = others_have(run->m);
 
 		if (missing)
 			km_relay_stall(p, run, missing);

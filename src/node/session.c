@@ -307,7 +307,8 @@ void km_session_early(struct km_peer *p, unsigned from, const struct km_msg *msg
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return;
-	e->secret = msg->recipient != 0;
+	/* private first messages hold shares, but for those of engine any (Y1: points that everybody may see) */
+	e->secret = msg->recipient != 0 && msg->proto != KM_PROTO_ANY;
 	e->raw = e->secret ? km_secret_alloc(len) : malloc(len);
 	if (!e->raw) {
 		free(e);

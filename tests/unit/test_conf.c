@@ -160,7 +160,7 @@ static void test_good(void **state)
 	assert_int_equal(km_secret_in_use(), before);
 }
 
-/* A threshold that the only engine cannot serve is said, but may stand. */
+/* Every threshold up to the number of peers may stand; that none may be down then is said. */
 static void test_warning(void **state)
 {
 	struct kmd_config *c;
@@ -169,7 +169,7 @@ static void test_warning(void **state)
 	prepare();
 	write_changed("threshold = 2", "threshold = 3");
 	assert_int_equal(kmd_config_load(&c, km_temp("keymesh.conf"), &f), KM_OK);
-	assert_non_null(strstr(c->warnings, "5 peers"));
+	assert_non_null(strstr(c->warnings, "3 of 3 peers"));
 	kmd_config_free(c);
 }
 

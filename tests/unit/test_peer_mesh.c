@@ -157,7 +157,7 @@ static void test_restart_keeps_the_key(void **state)
 
 static void test_two_of_five_die(void **state)
 {
-	unsigned ok = 0, refused = 0;
+	unsigned ok = 0;
 
 	keygen(5, 3, 3);
 	mesh_kill(&mesh, 1);
@@ -170,10 +170,9 @@ static void test_two_of_five_die(void **state)
 		ask(2, i, 1000);
 		assert_int_equal(mesh.replies, 1);
 		ok += mesh.reply.status == KM_STATUS_OK && mesh_verify(&mesh, i, t->curve, &t->x);
-		refused += mesh.reply.status == KM_STATUS_EMPTY;
 	}
-	assert_int_equal(ok, pool);
-	assert_int_equal(refused, 3);
+	/* the pool is filled by the three that are left: test_peer_any.c */
+	assert_int_equal(ok, pool + 3);
 	/* they come back: presigning goes on */
 	mesh_start(&mesh, 1);
 	mesh_start(&mesh, 4);

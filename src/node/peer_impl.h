@@ -157,6 +157,7 @@ struct km_key {
 	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
 	uint32_t *canaries;                /* quorums that signed their canary here */
 	size_t n_canaries, cap_canaries;
+	uint64_t unheard_us;               /* since when enough peers for majority are there but do not hold the epoch; 0 = not */
 	struct km_key *next;
 };
 
@@ -522,7 +523,8 @@ int km_lot_show(const struct km_lot *lot, unsigned member, const struct km_presi
 /* refill.c */
 void km_refill_tick(struct km_peer *p);
 void km_refill_soon(struct km_peer *p, uint32_t delay_us);
-void km_refill_failed(struct km_peer *p, uint64_t lasted_us);
+/* busy: a member had no room for one more run by engine any. */
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy);
 void km_refill_succeeded(struct km_peer *p);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
 /* Who of `all` makes presignatures by engine majority; 0: engine any has to. */

@@ -14,11 +14,14 @@
 /* So many own runs may fail in a row before fewer peers are asked; with these the pauses are shorter. */
 #define FAILURES_MAX 3
 #define BACKOFF_FEW_US 1000000u
+#define BACKOFF_BUSY_US 400000u
 #define ALL_AGAIN_US 60000000u
 /* Engine any: below this a pool is empty, and its first run is a small one: a tenth of the time of a full batch. */
 #define ANY_EMPTY 8
 #define ANY_FIRST 32
 #define ANY_SLOT_US 100000u
+/* How long peers that are there are waited for to say that they hold the epoch. */
+#define UNHEARD_US 3000000u
 
 void km_refill_soon(struct km_peer *p, uint32_t delay_us)
 {
@@ -32,7 +35,7 @@ void km_refill_soon(struct km_peer *p, uint32_t delay_us)
 	km_peer_wake(p, p->refill_at_us);
 }
 
-void km_refill_failed(struct km_peer *p, uint64_t lasted_us)
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy)
 {
 	uint64_t wait;
 
@@ -42,6 +45,9 @@ void km_refill_failed(struct km_peer *p, uint64_t lasted_us)
 	if (p->refill_failures < UINT32_MAX)
 		p->refill_failures++;
 	uint32_t most = p->refill_failures > FAILURES_MAX ? BACKOFF_FEW_US : BACKOFF_MAX_US;
+	/* runs by engine any take turns at few slots: whoever waited long for one would find it taken again */
+	if (busy)
+		most = BACKOFF_BUSY_US;
 	p->refill_backoff_us = p->refill_backoff_us ? 2 * p->refill_backoff_us : BACKOFF_MIN_US;
 	if (p->refill_backoff_us > most)
 		p->refill_backoff_us = most;
@@ -289,6 +295,24 @@ static int majority_hopeless(const struct km_peer *p, const struct km_table *t, 
 	return p->refill_failures >= (spare ? 3 * FAILURES_MAX : FAILURES_MAX);
 }
 
+/* Right after a key generation or a start peers have not yet said what they hold: engine any would be a waste. */
+static int wait_for_more(struct km_peer *p, struct km_key *key, uint32_t all)
+{
+	const struct km_table *t = &key->share->table;
+	unsigned need = 2 * t->threshold - 1;
+
+	if (km_set_size(all) >= need || km_set_size(all | km_blame_usable(p, t)) < need) {
+		key->unheard_us = 0;
+		return 0;
+	}
+	if (!key->unheard_us)
+		key->unheard_us = p->now.mono_us;
+	if (p->now.mono_us - key->unheard_us >= UNHEARD_US)
+		return 0;
+	km_refill_soon(p, ANY_SLOT_US);
+	return 1;
+}
+
 static int refill_key(struct km_peer *p, struct km_key *key)
 {
 	const struct km_table *t = &key->share->table;
@@ -304,6 +328,8 @@ static int refill_key(struct km_peer *p, struct km_key *key)
 		p->refill_failures = FAILURES_MAX - 1;
 	}
 	all = holders(p, t);
+	if (wait_for_more(p, key, all))
+		return 0;
 	prop.participants = km_refill_majority(p, t, all);
 	if (prop.participants && majority_hopeless(p, t, prop.participants))
 		prop.participants = 0;

@@ -7,7 +7,7 @@
 
 #define STALL_FIRST_MS 1500
 /* The jobs of engine any take their time, and other peers' take theirs. */
-#define STALL_ANY_MS 6000
+#define STALL_ANY_MS 3000
 #define STALL_AGAIN_US 1500000u
 #define SCORE_NO_JOIN (KM_SCORED / 2)
 /* One restart is nothing; who restarts into every run is left out of them like one that is silent. */
@@ -232,7 +232,7 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	if (copy.prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_dropped(p, &copy, code, waited);
 	else if (own)
-		km_refill_failed(p, active ? lasted : 0);
+		km_refill_failed(p, active ? lasted : 0, code == KM_E_BUSY && copy.prop.engine == KM_ENGINE_ANY);
 }
 
 void km_run_drop_with(struct km_peer *p, unsigned peer)

@@ -7,7 +7,7 @@
 #	all_peers PATH VALUE     every peer's status says so
 #
 # What a load may spend is bounded by what was in the pools before, not by time: each of a quorum's three peers owns 24 presignatures of
-# it, 72 in all. With T = 3, presigning needs all five peers (2T-1), so nothing is refilled while one of them is down.
+# it, 72 in all. While a peer is down, engine any refills, at a speed that a test on a busy machine must not count on.
 
 MESH_POOL="target = 24; low = 20; batch = 64;"
 CA=$T/cert.pem

@@ -244,7 +244,7 @@ static void check_envelope(struct sim *s, struct sim_node *from, const uint8_t *
 	if (m.proto == KM_PROTO_SETUP && m.round == 2 && m.body_len >= KM_HASH_SIZE + KM_NONCE_SIZE &&
 	    !same_as_ever(&s->lives, "incarnation", 0, m.body + KM_HASH_SIZE, KM_NONCE_SIZE, (uint64_t)from->era << 8 | id))
 		sim_break(s, "invariant 5: peer %u joins under an incarnation of another life", id);
-	if ((m.proto == KM_PROTO_MAJORITY || (m.proto == KM_PROTO_DKG && m.round < 6)) &&
+	if ((m.proto == KM_PROTO_MAJORITY || m.proto == KM_PROTO_ANY || (m.proto == KM_PROTO_DKG && m.round < 6)) &&
 	    !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u speaks in one run from two lives", id);
 }

@@ -33,6 +33,7 @@ static const char *round_name(uint8_t proto, uint8_t round)
 {
 	static const char *const setup[] = {"PROPOSE", "JOIN"}, *const dkg[] = {"G1", "G2", "G3", "G4", "G5", "STORED"};
 	static const char *const presign[] = {"M1", "M2", "M3", "C3", "OK", "PASS", "C4"};
+	static const char *const any[] = {"Y1", "Y2", "Y3", "Y4", "C3", "OK", "PASS", "C4"};
 
 	if (proto == KM_PROTO_SETUP && round >= 1 && round <= 2)
 		return setup[round - 1];
@@ -40,6 +41,8 @@ static const char *round_name(uint8_t proto, uint8_t round)
 		return dkg[round - 1];
 	if (proto == KM_PROTO_MAJORITY && round >= 1 && round <= 7)
 		return presign[round - 1];
+	if (proto == KM_PROTO_ANY && round >= 1 && round <= 8)
+		return any[round - 1];
 	return "envelope";
 }
 

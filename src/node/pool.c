@@ -100,13 +100,18 @@ void km_pool_burn_with(struct km_peer *p, unsigned peer)
 
 void km_pool_burn_all(struct km_peer *p)
 {
-	for (struct km_lot *lot; (lot = p->lots);) {
+	struct km_lot **at = &p->lots;
+
+	for (struct km_lot *lot; (lot = *at);) {
 		burn_if(p, lot, UINT32_MAX, 0);
-		KM_ASSERT(!lot->users); /* requests at work go first */
-		p->lots = lot->next;
+		if (lot->users) { /* requests at work still need it; the next tick frees it */
+			at = &lot->next;
+			continue;
+		}
+		*at = lot->next;
 		km_lot_free(lot);
 	}
-	p->lots_tail = &p->lots;
+	p->lots_tail = at;
 }
 
 struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum)

@@ -42,6 +42,9 @@
 	X(km_rule_content_digest, "A22", "digests are over the content, not the signature")                \
 	X(km_rule_dkg_e_proof, "A4", "proof of knowledge of e with every E")                               \
 	X(km_rule_dealer_view, "A16", "a complaint is judged in the dealer's view")                        \
+	X(km_rule_judge_sid, "A25", "a judge makes the sid anew from PROPOSE and JOINs")                   \
+	X(km_rule_judge_view, "A15", "a judge takes a message under its author's view")                    \
+	X(km_rule_judge_own_ready, "A20", "a judge takes what was held from the signer's own READY")       \
 	X(km_rule_echo, "B9", "a round whose messages name another view than ours ends the run")           \
 	X(km_rule_commit_count, "B11", "exactly T commitments from every dealer")                          \
 	X(km_rule_dkg_commit, "B12", "contributions are committed to before any is opened")                \

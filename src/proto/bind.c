@@ -135,7 +135,7 @@ static int locate_answers(struct km_presign *s, const struct answers *an)
 			if (err && err != KM_E_VERIFY)
 				return err;
 			if (err) {
-				km_presign_blame(s, j, KM_EV_EPSILON, KM_PRESIGN_C4);
+				km_presign_blame_index(s, j, KM_EV_EPSILON, KM_PRESIGN_C4, s->own_index[o]);
 				s->tuple[o] = KM_TUPLE_DROPPED;
 			}
 		}

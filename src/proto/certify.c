@@ -30,16 +30,22 @@ static const uint8_t *c3_at(const struct km_presign *s, unsigned peer, unsigned 
 	return km_presign_own_row(s, km_presign_body(s, KM_PRESIGN_C3, peer), c3_head(s), c3_row(s), peer, l);
 }
 
-void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, uint8_t c0[KM_HASH_SIZE])
+void km_certify_c0(const uint8_t sid[KM_HASH_SIZE], unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, size_t len,
+		   uint8_t c0[KM_HASH_SIZE])
 {
 	struct km_hash h;
 
 	km_hash_init(&h, "c0");
-	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
+	km_hash_field(&h, sid, KM_HASH_SIZE);
 	km_hash_u8(&h, (uint8_t)peer);
 	km_hash_field(&h, blind, KM_HASH_SIZE);
-	km_hash_field(&h, r_enc, s->own_n[peer] * s->ps);
+	km_hash_field(&h, r_enc, len);
 	km_hash_final(&h, c0);
+}
+
+void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, uint8_t c0[KM_HASH_SIZE])
+{
+	km_certify_c0(s->m->sid, peer, blind, r_enc, s->own_n[peer] * s->ps, c0);
 	km_declassify(c0, KM_HASH_SIZE);
 }
 
@@ -116,30 +122,37 @@ int km_certify_open(struct km_presign *s)
 
 /* ---- C3: make */
 
-/* e of one tuple's proof. row begins with A' | C' | V | U. */
+void km_certify_challenge(const struct km_curve *c, struct km_scalar *e, const uint8_t sid[KM_HASH_SIZE], unsigned index, unsigned peer,
+			  const uint8_t *r_enc, const uint8_t *w_enc, const uint8_t *row)
+{
+	size_t ps = km_curve_point_size(c);
+	struct km_hash h;
+
+	km_hash_init(&h, "c3");
+	km_hash_field(&h, sid, KM_HASH_SIZE);
+	km_hash_u32(&h, index);
+	km_hash_u8(&h, (uint8_t)peer);
+	km_hash_field(&h, r_enc, ps);
+	km_hash_field(&h, w_enc, km_curve_scalar_size(c));
+	km_hash_field(&h, row + COL_V * ps, ps);
+	km_hash_field(&h, row + COL_A * ps, ps);
+	km_hash_field(&h, row + COL_C * ps, ps);
+	km_hash_field(&h, row + COL_U * ps, ps);
+	km_scalar_from_hash(c, e, &h);
+}
+
 static void tuple_challenge(const struct km_presign *s, struct km_scalar *e, unsigned peer, unsigned o, const uint8_t *row)
 {
 	uint8_t w[KM_SCALAR_MAX];
-	struct km_hash h;
 
 	km_scalar_encode(s->curve, w, &s->w[o]);
-	km_hash_init(&h, "c3");
-	km_hash_field(&h, s->m->sid, KM_HASH_SIZE);
-	km_hash_u32(&h, s->own_index[o]);
-	km_hash_u8(&h, (uint8_t)peer);
-	km_hash_field(&h, s->r_enc + o * s->ps, s->ps);
-	km_hash_field(&h, w, s->ss);
-	km_hash_field(&h, row + COL_V * s->ps, s->ps);
-	km_hash_field(&h, row + COL_A * s->ps, s->ps);
-	km_hash_field(&h, row + COL_C * s->ps, s->ps);
-	km_hash_field(&h, row + COL_U * s->ps, s->ps);
-	km_scalar_from_hash(s->curve, e, &h);
+	km_certify_challenge(s->curve, e, s->m->sid, s->own_index[o], peer, s->r_enc + o * s->ps, w, row);
 }
 
-static void v_prefix(const struct km_presign *s, struct km_hash *h, unsigned peer)
+void km_certify_v_prefix(struct km_hash *h, const uint8_t sid[KM_HASH_SIZE], unsigned peer)
 {
 	km_hash_init(h, "c3v");
-	km_hash_field(h, s->m->sid, KM_HASH_SIZE);
+	km_hash_field(h, sid, KM_HASH_SIZE);
 	km_hash_u8(h, (uint8_t)peer);
 }
 
@@ -172,7 +185,7 @@ static int prove_v(struct km_presign *s, struct km_rng *rng)
 	column = malloc(s->own * s->ps);
 	if (!column)
 		return err;
-	v_prefix(s, &h, s->m->self);
+	km_certify_v_prefix(&h, s->m->sid, s->m->self);
 	v_column(s, column, s->m->self, s->body);
 	err = km_dlog_prove_batch(s->curve, &proof, s->v, column, s->own, &h, rng);
 	if (!err)
@@ -352,7 +365,7 @@ static int view_challenge_v(const struct km_presign *s, struct c3_peer *p, unsig
 	column = malloc(s->own_n[j] * s->ps);
 	if (!column)
 		return KM_E_NOMEM;
-	v_prefix(s, &h, j);
+	km_certify_v_prefix(&h, s->m->sid, j);
 	v_column(s, column, j, km_presign_body(s, KM_PRESIGN_C3, j));
 	err = km_dlog_batch_challenge(s->curve, &p->ev, &p->head, column, s->own_n[j], &h);
 	free(column);
@@ -550,12 +563,15 @@ static int locate(struct km_presign *s, const struct c3_view *view)
 	for (unsigned j = km_set_next(others, 0); j; j = km_set_next(others, j)) {
 		const struct c3_peer *p = &view->peer[j];
 		int err = KM_RULE(km_rule_v_proof) && s->own_n[j] ? check_one_v(s, p, j) : KM_OK;
+		unsigned l = s->batch;   /* no index: the proof of all V */
 
-		for (unsigned o = 0; o < s->own && !err && KM_RULE(km_rule_c3_proofs); o++)
-			if (km_set_has(s->index[s->own_index[o]].quorum, j))
+		for (unsigned o = 0; o < s->own && !err && KM_RULE(km_rule_c3_proofs); o++) {
+			l = s->own_index[o];
+			if (km_set_has(s->index[l].quorum, j))
 				err = check_one_proof(s, p, o);
+		}
 		if (err == KM_E_VERIFY)
-			km_presign_blame(s, j, KM_EV_C3_PROOF, KM_PRESIGN_C3);
+			km_presign_blame_index(s, j, KM_EV_C3_PROOF, KM_PRESIGN_C3, l);
 		else if (err)
 			return err;
 	}

@@ -2,6 +2,7 @@
  * stands in presign_new.c, how a failed one is opened in open.c. */
 #include <stdlib.h>
 #include <string.h>
+#include "judge_presign.h"
 #include "presign_impl.h"
 #include "../base/rules.h"
 #include "../base/secret.h"
@@ -58,6 +59,7 @@ void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence
 	if (!s->guilty[peer]) {
 		s->guilty[peer] = (uint8_t)kind;
 		s->guilty_round[peer] = (uint8_t)wire;
+		s->guilty_index[peer] = (uint16_t)s->batch;
 	}
 	km_presign_fail(s, KM_E_VERIFY, checks[kind], KM_OPEN_NO_INDEX);
 }
@@ -65,6 +67,15 @@ void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence
 void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round)
 {
 	km_presign_blame_wire(s, peer, kind, km_presign_wire(s, round));
+}
+
+void km_presign_blame_index(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round, unsigned index)
+{
+	int first = !s->guilty[peer];
+
+	km_presign_blame(s, peer, kind, round);
+	if (first)
+		s->guilty_index[peer] = (uint16_t)index;
 }
 
 int km_presign_send(struct km_presign *s, unsigned round, struct km_outs *outs)
@@ -107,34 +118,14 @@ static void wipe_op(struct km_machine *m)
 	km_secret_wipe(s->x_i);
 }
 
-/* Convicts everybody the last job found guilty, with the envelopes that show it. */
+/* Convicts everybody the last job found guilty, with what shows it. */
 static int convict(struct km_presign *s, struct km_outs *outs)
 {
-	struct km_machine *m = s->m;
 	int err = KM_OK;
 
 	for (unsigned j = 1; j <= KM_MAX_PEERS && !err; j++) {
-		const struct km_msg *msgs[1 + 3 * KM_MAX_PEERS];
-		enum km_evidence_kind kind = s->guilty[j];
-		unsigned round = s->guilty_round[j];   /* on the wire */
-		size_t n = 0;
-
-		if (!kind)
-			continue;
-		msgs[n++] = round <= s->engine->last_private ? &m->priv[round][j].msg : &m->bcast[round][j].msg;
-		if (kind == KM_EV_LIST_ROOT)
-			msgs[n++] = &m->bcast[KM_PRESIGN_M1][j].msg;
-		else if (kind == KM_EV_OPENING)
-			msgs[n++] = &m->bcast[km_presign_wire(s, KM_PRESIGN_M2)][j].msg;
-		else if (kind == KM_EV_EPSILON)
-			msgs[n++] = &m->bcast[km_presign_wire(s, KM_PRESIGN_C3)][j].msg;
-		else if (kind == KM_EV_C3_PROOF)
-			/* WHY all rounds: a judge sees (R, w) in M3, and by the author's prev that these M3 are the author's */
-			for (unsigned r = 1; r <= km_presign_wire(s, KM_PRESIGN_M3); r++)
-				for (unsigned p = km_set_next(m->participants, 0); p; p = km_set_next(m->participants, p))
-					if (m->ops->flags[r] & KM_ROUND_BROADCAST)
-						msgs[n++] = &m->bcast[r][p].msg;
-		err = km_machine_convict(m, j, kind, msgs, n, outs);
+		if (s->guilty[j])
+			err = km_presign_convict(s, j, s->guilty[j], s->guilty_round[j], s->guilty_index[j], outs);
 		s->guilty[j] = 0;
 		s->convicted |= km_set_bit(j);
 	}

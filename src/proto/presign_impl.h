@@ -152,6 +152,7 @@ struct km_presign {
 	uint8_t guilty[KM_MAX_PEERS + 1];    /* enum km_evidence_kind by peer, 0 for none */
 	uint8_t guilty_round[KM_MAX_PEERS + 1];
 	uint32_t convicted;                  /* by a message of theirs alone */
+	uint16_t guilty_index[KM_MAX_PEERS + 1]; /* what km_presign_blame_index was told */
 };
 
 extern const struct km_machine_ops km_presign_majority_ops, km_presign_any_ops;
@@ -163,6 +164,8 @@ int km_presign_room(struct km_presign *s, unsigned round) KM_MUST;
 /* A check of the run fails, whoever broke it. The first one counts. */
 void km_presign_fail(struct km_presign *s, int code, enum km_open_check check, unsigned index);
 void km_presign_blame(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round);
+/* The same about one index; batch: about none (the proof of all V). */
+void km_presign_blame_index(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned round, unsigned index);
 /* The same by the round on the wire. */
 void km_presign_blame_wire(struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned wire);
 /* Signs and sends s->body as the own message of this round. */
@@ -216,6 +219,13 @@ uint64_t km_any_largest(const struct km_curve *c, unsigned batch);
 /* Certify, for every engine. commit: C0 over the own R_i. open: checks 3, 4. points: the C3 body. check: checks 5, 6. */
 void km_certify_commit(const struct km_presign *s, unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, uint8_t c0[KM_HASH_SIZE]);
 int km_certify_open(struct km_presign *s) KM_MUST;
+/* What is hashed, for whoever checks without a run: C0 over len bytes of R_i; e of one tuple's proof (row begins with A' | C' | V | U); what
+ * comes before the V in the challenge of their proof. */
+void km_certify_c0(const uint8_t sid[KM_HASH_SIZE], unsigned peer, const uint8_t blind[KM_HASH_SIZE], const uint8_t *r_enc, size_t len,
+		   uint8_t c0[KM_HASH_SIZE]);
+void km_certify_challenge(const struct km_curve *c, struct km_scalar *e, const uint8_t sid[KM_HASH_SIZE], unsigned index, unsigned peer,
+			  const uint8_t *r_enc, const uint8_t *w_enc, const uint8_t *row);
+void km_certify_v_prefix(struct km_hash *h, const uint8_t sid[KM_HASH_SIZE], unsigned peer);
 int km_certify_points(struct km_presign *s) KM_MUST;
 int km_certify_check(struct km_presign *s) KM_MUST;
 

@@ -71,6 +71,7 @@ static int attack(struct dkg *d)
 	dkg_init(d, 9, 7, 2);
 	dkg_corrupt(d, EVIL, ack_always, NULL);
 	net_params(&p.machine, keys, d->seed, curve, EVIL, 7);
+	memcpy(p.machine.sid, d->setup.sid, KM_HASH_SIZE);
 	p.machine.seed[0] ^= 1;
 	assert_int_equal(km_dkg_new(&face, &p), KM_OK);
 	face->ops = &dkg_evil.ops;

@@ -103,11 +103,15 @@ int group_make(struct group *g, const struct km_curve *curve, unsigned engine, u
 	make_rows(g, threshold);
 	for (unsigned l = 0; quorum && l < batch; l++)
 		g->rows[l] = (struct km_presign_row){ (uint8_t)km_set_next(quorum, 0), quorum };
+	struct km_proposal pr = { .purpose = KM_PURPOSE_PRESIGN, .engine = (uint8_t)engine, .participants = participants, .batch = (uint16_t)batch };
+	memcpy(pr.hash, g->d.table.hash, KM_HASH_SIZE);
+	net_setup_make(&g->setup, seed, &pr, g->rows);
 	g->net = net_new(seed);
 	for (unsigned i = km_set_next(participants, 0); i; i = km_set_next(participants, i)) {
 		struct km_presign_params p = { .table = &g->d.table, .x_i = &g->d.share[i], .engine = engine, .batch = batch, .rows = g->rows };
 
 		net_params(&p.machine, g->keys, seed, g->d.curve, (uint8_t)i, participants);
+		memcpy(p.machine.sid, g->setup.sid, KM_HASH_SIZE);
 		err = km_presign_new(&g->m[i], &p);
 		KM_ASSERT(!err);
 		net_add(g->net, (uint8_t)i, g->m[i]);
@@ -124,6 +128,21 @@ void group_clear(struct group *g)
 		km_machine_free(g->m[i]);
 	}
 	net_free(g->net);
+}
+
+void group_wrap(const struct group *g, const uint8_t *from_machine, size_t len, struct km_buf *out)
+{
+	int err = km_evidence_wrap(out, from_machine, len, g->d.table.hash, &g->setup.propose, g->setup.join, g->setup.n);
+
+	KM_ASSERT(!err);
+}
+
+void group_judge(const struct group *g, const uint8_t *ev, size_t len, struct km_verdict *v)
+{
+	struct km_judge j = { .idkeys = g->d.table.idkeys, .table = &g->d.table };
+	int err = km_evidence_judge(ev, len, &j, v);
+
+	KM_ASSERT(!err);
 }
 
 void group_take(struct group *g)

@@ -4,6 +4,7 @@
 #define KM_TEST_DEALER_H
 
 #include "net.h"
+#include "proto/evidence.h"
 #include "proto/presign.h"
 #include "proto/sign.h"
 
@@ -24,6 +25,7 @@ struct group {
 	uint32_t participants;
 	unsigned batch;
 	struct km_presign_row rows[KM_MAX_BATCH];
+	struct net_setup setup;
 	uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
 	struct net *net;
 	struct km_machine *m[KM_MAX_PEERS + 1];
@@ -42,6 +44,9 @@ void group_init_engine(struct group *g, unsigned engine, uint64_t seed, uint32_t
 int group_make(struct group *g, const struct km_curve *curve, unsigned engine, uint64_t seed, uint32_t members, unsigned threshold,
 	       uint32_t participants, unsigned batch, uint32_t quorum) KM_MUST;
 void group_clear(struct group *g);
+/* What a party convicted another of, as its node would store it; and the verdict over such bytes of somebody who knows the table. */
+void group_wrap(const struct group *g, const uint8_t *from_machine, size_t len, struct km_buf *out);
+void group_judge(const struct group *g, const uint8_t *ev, size_t len, struct km_verdict *v);
 /* The results of every machine that is done. */
 void group_take(struct group *g);
 /* The presignature of this index that peer holds, NULL if none. */

@@ -23,6 +23,8 @@ struct dkg {
 	uint32_t set, corrupt;
 	unsigned threshold;
 	uint64_t seed;
+	struct net_setup setup;
+	uint8_t roster[KM_HASH_SIZE];
 	uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
 	struct km_machine *m[KM_MAX_PEERS + 1];
 };
@@ -58,6 +60,7 @@ static inline int dkg_machine(struct dkg *d, unsigned id, struct km_machine **ou
 	struct km_dkg_params p = { .name = "test", .threshold = d->threshold, .number = 1700000000 };
 
 	net_params(&p.machine, d->keys, d->seed, km_curve_p256(), (uint8_t)id, d->set);
+	memcpy(p.machine.sid, d->setup.sid, KM_HASH_SIZE);
 	return km_dkg_new(out, &p);
 }
 
@@ -68,6 +71,11 @@ static inline void dkg_init_order(struct dkg *d, uint64_t seed, uint64_t order, 
 	d->seed = seed;
 	d->set = set;
 	d->threshold = threshold;
+	struct km_proposal pr = { .purpose = KM_PURPOSE_DKG, .participants = set, .threshold = (uint8_t)threshold, .name = "test" };
+	pr.curve = (uint8_t)km_curve_id(km_curve_p256());
+	memset(d->roster, 0x52, sizeof(d->roster));
+	memcpy(pr.hash, d->roster, KM_HASH_SIZE);
+	net_setup_make(&d->setup, seed, &pr, NULL);
 	d->net = net_new(order);
 	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
 		int err = dkg_machine(d, i, &d->m[i]);

@@ -287,6 +287,47 @@ void net_params(struct km_machine_params *params, uint8_t keys[KM_MAX_PEERS + 1]
 	params->idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])keys;
 }
 
+static void setup_msg(struct km_msg *m, uint8_t *raw, size_t size, uint64_t seed, unsigned sender, unsigned round,
+		      const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body)
+{
+	struct km_identity id;
+	struct km_buf b;
+
+	net_identity(seed, (uint8_t)sender, &id);
+	km_buf_init_fixed(&b, raw, size);
+	int err = km_msg_build(&b, KM_PROTO_SETUP, (uint8_t)round, (uint8_t)sender, 0, sid, shape, body, &id);
+	if (!err)
+		err = km_msg_parse(m, raw, b.len);
+	KM_ASSERT(!err);
+}
+
+void net_setup_make(struct net_setup *s, uint64_t seed, struct km_proposal *pr, const struct km_presign_row *rows)
+{
+	uint8_t body[KM_PROPOSE_MAX], sid[KM_HASH_SIZE], nonce[KM_SEED_SIZE], digest[KM_MAX_PEERS + 1][KM_HASH_SIZE] = { { 0 } };
+	struct km_shape shape = km_setup_propose_shape(pr);
+	struct km_buf b;
+
+	s->n = 0;
+	pr->time_ms = 1700000000000;
+	seed_bytes(seed, "incarnation", 0, nonce);
+	memcpy(pr->incarnation, nonce, KM_NONCE_SIZE);
+	memcpy(pr->nonce, nonce + KM_NONCE_SIZE, KM_NONCE_SIZE);
+	km_buf_init_fixed(&b, body, sizeof(body));
+	km_setup_put(&b, pr, rows);
+	KM_ASSERT(!b.err);
+	km_setup_propose_sid(body, b.len, sid);
+	setup_msg(&s->propose, s->raw, sizeof(s->raw), seed, km_set_next(pr->participants, 0), KM_SETUP_PROPOSE, sid, &shape, body);
+	shape = km_setup_join_shape();
+	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i), s->n++) {
+		seed_bytes(seed, "join", (uint8_t)i, nonce);
+		km_setup_join_put(body, s->propose.digest, nonce, nonce + KM_NONCE_SIZE);
+		km_setup_join_sid(body, sid);
+		setup_msg(&s->join[s->n], s->join_raw[s->n], KM_JOIN_LEN, seed, i, KM_SETUP_JOIN, sid, &shape, body);
+		memcpy(digest[i], s->join[s->n].digest, KM_HASH_SIZE);
+	}
+	km_setup_sid(s->propose.digest, pr->participants, (const uint8_t(*)[KM_HASH_SIZE])digest, s->sid);
+}
+
 uint8_t *net_resign(const struct km_identity *id, const uint8_t *raw, size_t len, const struct km_shape *shape, size_t *out_len)
 {
 	struct km_msg m;

@@ -11,6 +11,7 @@
 #define KM_TEST_NET_H
 
 #include "proto/machine.h"
+#include "proto/setup.h"
 
 struct net_party {
 	struct km_machine *m;
@@ -57,6 +58,16 @@ void net_identity(uint64_t seed, uint8_t id, struct km_identity *out);
  * for params->idkeys. */
 void net_params(struct km_machine_params *params, uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE], uint64_t seed, const struct km_curve *curve, uint8_t self,
 		uint32_t participants);
+/* PROPOSE and all JOINs of a run, by the identities of (seed, id), and the sid that they make. Not to be copied: it points into
+ * itself. */
+struct net_setup {
+	uint8_t raw[KM_PROPOSE_MAX], join_raw[KM_MAX_PEERS][KM_JOIN_LEN];
+	struct km_msg propose, join[KM_MAX_PEERS];   /* joins by sender, n of them */
+	unsigned n;
+	uint8_t sid[KM_HASH_SIZE];
+};
+/* pr: what the run is; time, incarnation and nonce are filled in. The lowest participant proposes. */
+void net_setup_make(struct net_setup *s, uint64_t seed, struct km_proposal *pr, const struct km_presign_row *rows);
 /* Re-signs a changed body (body bytes already in raw) as its author: a Byzantine peer's pen. Returns a new malloc'd envelope. */
 uint8_t *net_resign(const struct km_identity *id, const uint8_t *raw, size_t len, const struct km_shape *shape, size_t *out_len);
 

@@ -60,9 +60,10 @@ int km_desk_void(struct km_desk *d, const char *why);
 /* Proved. */
 int km_desk_convict(struct km_desk *d, const struct km_msg *wrong, unsigned culprit, unsigned index, const char *why);
 
-/* judge_dkg.c, judge_presign.c, judge_record.c: one kind each or a few; KM_OK with the verdict or KM_E_NOMEM. */
+/* judge_dkg.c, judge_presign.c, judge_record.c, judge_opened.c: one kind each or a few; KM_OK with the verdict or KM_E_NOMEM. */
 int km_judge_dkg(struct km_desk *d) KM_MUST;
 int km_judge_presign(struct km_desk *d) KM_MUST;
 int km_judge_record(struct km_desk *d) KM_MUST;
+int km_judge_opened(struct km_desk *d) KM_MUST;
 
 #endif

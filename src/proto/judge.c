@@ -201,7 +201,7 @@ static int with_run(struct km_desk *d)
 	if (!j->table || !presign_possible(d))
 		return km_desk_void(d, "no honest peer joins such a run");
 	d->curve = j->table->curve;
-	return km_judge_presign(d);
+	return d->ev->kind == KM_EV_OPENED ? km_judge_opened(d) : km_judge_presign(d);
 }
 
 static int judge(struct km_desk *d)

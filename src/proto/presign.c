@@ -124,8 +124,9 @@ static int convict(struct km_presign *s, struct km_outs *outs)
 	int err = KM_OK;
 
 	for (unsigned j = 1; j <= KM_MAX_PEERS && !err; j++) {
-		if (s->guilty[j])
-			err = km_presign_convict(s, j, s->guilty[j], s->guilty_round[j], s->guilty_index[j], outs);
+		if (!s->guilty[j])
+			continue;
+		err = km_presign_convict(s, j, s->guilty[j], s->guilty_round[j], s->guilty_index[j], outs);
 		s->guilty[j] = 0;
 		s->convicted |= km_set_bit(j);
 	}

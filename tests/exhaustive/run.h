@@ -53,7 +53,7 @@ TINY_UNUSED static uint32_t tiny_guilty(const struct km_presign *s)
  * disputed. */
 TINY_UNUSED static int tiny_ended(const struct group *g, struct tally *t)
 {
-	unsigned done = 0;
+	unsigned done = 0, zero = 0;
 
 	for (unsigned i = km_set_next(g->participants, 0); i; i = km_set_next(g->participants, i)) {
 		const struct net_party *p = net_party(g->net, (uint8_t)i);
@@ -61,10 +61,13 @@ TINY_UNUSED static int tiny_ended(const struct group *g, struct tally *t)
 		assert_int_equal(p->convicted | p->disputed, 0);
 		assert_int_equal(p->err, 0);
 		if (p->dropped)
-			assert_true(p->drop_code == KM_E_DEGENERATE || p->drop_code == KM_E_DEADLINE);
+			assert_true(p->drop_code == KM_E_DEGENERATE || p->drop_code == KM_E_VERIFY);
+		zero += p->dropped && p->drop_code == KM_E_DEGENERATE;
 		assert_true(p->done != p->dropped);
 		done += (unsigned)p->done;
 	}
+	/* who fails opens, and the others with it: they saw nothing wrong themselves */
+	assert_true(zero || done == km_set_size(g->participants));
 	t->runs++;
 	t->done += done == km_set_size(g->participants);
 	t->degenerate += !done;

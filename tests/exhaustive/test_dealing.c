@@ -153,6 +153,8 @@ static void test_two(void **state)
 
 #define CORRUPT 4
 
+static int lied;   /* in this run; a zero by chance may end it before */
+
 static struct {
 	unsigned kind, to, by;          /* what is dealt wrong, to whom, by how much */
 	unsigned judged, passed;
@@ -166,6 +168,7 @@ static void deal_badly(void *ctx, struct km_presign *s)
 	struct km_shape shape;
 
 	*share = (uint8_t)((*share + at.by) % g.q);
+	lied = 1;
 	assert_int_equal(km_presign_shape(s, KM_PRESIGN_M1, CORRUPT, at.to, &shape), KM_OK);
 	assert_int_equal(km_msg_root(s->body + (at.to - 1) * KM_HASH_SIZE, &shape, body), KM_OK);
 }
@@ -187,20 +190,25 @@ static unsigned deal_challenge(const struct km_presign *s)
 	return tiny_value(&e);
 }
 
-static int checks(struct km_presign *s)
+/* Whether the round's checks pass, again and again: wrong products slip once in 16, as their randomiser has it. */
+static int checks(struct km_presign *s, unsigned *passed)
 {
-	int good;
+	unsigned tries = 20;
 
+	*passed = 0;
+	for (unsigned i = 0; i < tries; i++) {
+		tiny_forget(s, KM_TUPLE_RAW);
+		assert_int_equal(s->engine->check(s), KM_OK);
+		assert_int_equal(tiny_guilty(s), 0);
+		*passed += !s->fail;
+	}
 	tiny_forget(s, KM_TUPLE_RAW);
-	assert_int_equal(s->engine->check(s), KM_OK);
-	assert_int_equal(tiny_guilty(s), 0);
-	good = !s->fail;
-	tiny_forget(s, KM_TUPLE_RAW);
-	return good;
+	return *passed == tries;
 }
 
 static void judge_dealing(struct km_presign *s, unsigned what)
 {
+	unsigned passed;
 	int want, products;
 
 	if (what != KM_JOB_POINTS || s->m->self == CORRUPT || s->fail)
@@ -208,14 +216,17 @@ static void judge_dealing(struct km_presign *s, unsigned what)
 	want = (deal_challenge(s) + CORRUPT * CORRUPT) % g.q == 0;
 	/* the other check of the same bodies: of the products */
 	km_rules_off = (uint64_t)1 << km_rule_dealing_check;
-	products = checks(s);
+	products = checks(s, &passed);
 	km_rules_off = 0;
-	assert_int_equal(checks(s), want && products);
+	assert_int_equal(checks(s, &passed), want && products);
+	/* what the dealing check sees, it sees always */
+	assert_true(want || !passed);
 	at.judged++;
 	at.passed += (unsigned)want;
 }
 
-/* Nobody but the corrupt member is named; a signature that comes out verifies. Returns whether one could have come. */
+/* Whoever stops convicts exactly the corrupt member, by what all open (E8). Where nobody stops, no honest member is blamed for
+ * what comes of it. Returns whether a signature could have come. */
 static int assert_harmless(struct group *gr, unsigned corrupt, uint32_t quorum)
 {
 	unsigned held = 0;
@@ -226,7 +237,9 @@ static int assert_harmless(struct group *gr, unsigned corrupt, uint32_t quorum)
 		if (i == corrupt)
 			continue;
 		assert_int_equal(p->err, 0);
-		assert_int_equal((p->convicted | p->disputed) & ~km_set_bit(corrupt), 0);
+		assert_true(p->done != p->dropped);
+		assert_int_equal(p->convicted, p->dropped && lied ? km_set_bit(corrupt) : 0);
+		assert_int_equal(p->disputed, 0);
 	}
 	for (unsigned i = km_set_next(gr->participants, 0); i; i = km_set_next(gr->participants, i))
 		if (net_party(gr->net, (uint8_t)i)->done && !km_presign_take(gr->m[i], &gr->ps[i], &gr->nps[i]))
@@ -254,6 +267,7 @@ static int run_with(struct rush *r, uint64_t seed, uint32_t members, unsigned co
 
 	if (group_make(&gr, g.c, KM_PRESIGN_MAJORITY, seed, members, 2, members, 1, quorum))
 		return -1;
+	lied = 0;
 	rush_attach(r, gr.m[corrupt]);
 	net_jobs(gr.net, tiny_job);
 	rush_run(&gr);
@@ -284,7 +298,7 @@ static void test_runs(void **state)
 			}
 	tiny_hook = NULL;
 	print_message("# %u dealings judged, %u passed\n", at.judged, at.passed);
-	assert_true(at.judged >= 3 * 6 * 3 * 16 / 2);
+	assert_true(at.judged >= 6 * 3 * 16);
 	/* 1/17 */
 	assert_in_range(at.passed * 17 * 100 / at.judged, 50, 170);
 }
@@ -298,6 +312,7 @@ static void open_badly(void *ctx, struct km_presign *s)
 	uint8_t *share = rush_m3_share(s, s->body, 0, wrong.which);
 
 	*share = (uint8_t)((*share + wrong.by) % g.q);
+	lied = 1;
 }
 
 /* N = 3, T = 2: every quorum, every member (also the one outside the quorum), w and delta, every error. */
@@ -307,6 +322,7 @@ static void test_products(void **state)
 	uint64_t seed = 1;
 
 	setup();
+	tiny_hook = NULL;
 	for (uint32_t quorum = 3; quorum; quorum = tiny_next_subset(quorum, 3))
 		for (unsigned corrupt = 1; corrupt <= 3; corrupt++)
 			for (wrong.which = 0; wrong.which < 2; wrong.which++)

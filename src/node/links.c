@@ -107,11 +107,10 @@ static void claim(struct km_peer *p, unsigned from, uint32_t set, unsigned n, ui
 	struct km_link *l = &p->link[from];
 
 	if (km_set_has(set, p->self)) {
-		/* it is true if we have just told it so. WHY then whoever told us: it must not set us against those we warn */
-		unsigned by = p->told_us && p->now.mono_us - p->told_us < KM_LIVE_US ? p->told_by : from;
-
-		if (by)
-			km_blame_link(p, p->self, by, n * SCORE_CLAIM);
+		/* it is true if we have just told it so. WHY then nobody but who told us itself: whoever lies must not set us against
+		 * those we warn, nor against those that another lie reached before us; each hearer scores the liar by its own claim */
+		if (!p->told_us || p->now.mono_us - p->told_us >= KM_LIVE_US || p->told_by == from)
+			km_blame_link(p, p->self, from, n * SCORE_CLAIM);
 	}
 	set = not_lost(p, from, set);
 	if (!set)

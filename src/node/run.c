@@ -538,6 +538,8 @@ static uint32_t others_have(const struct km_machine *m)
 {
 	uint32_t missing = km_machine_missing(m);
 
+	if (m->open)
+		return missing;
 	if (m->round > m->ops->rounds || !(m->ops->flags[m->round] & KM_ROUND_BROADCAST))
 		return 0;
 	for (unsigned i = km_set_next(missing, 0); i; i = km_set_next(missing, i))

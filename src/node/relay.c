@@ -60,7 +60,9 @@ void km_relay_on_stall(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	struct km_run *run = round ? km_run_by_sid(p, sid) : km_run_by_proposal(p, sid);
 	if (!run || !km_set_has(run->prop.participants, from))
 		return;
-	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, RELAYS_A_SECOND, 2 * RELAYS_A_SECOND)) {
+	/* WHY: 38 bytes are answered with up to a megabyte (attack B22) */
+	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, RELAYS_A_SECOND, 2 * RELAYS_A_SECOND) &&
+	    KM_RULE(km_rule_answer_rate)) {
 		km_peer_drop_frame(p, KM_DROP_LIMIT);
 		return;
 	}

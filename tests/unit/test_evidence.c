@@ -1,0 +1,239 @@
+/* Evidence: every kind out of a real run proves what it says; and whatever is changed in it, nobody else is convicted. */
+#include <stdlib.h>
+#include "../lib/test.h"
+#include "../lib/evid.h"
+
+static void check(const struct evid *e, const uint8_t *ev, size_t len, const char *what)
+{
+	struct km_verdict v;
+
+	evid_judge(e, ev, len, &v);
+	assert_non_null(v.why);
+	if (v.culprit && v.culprit != EVID_CULPRIT)
+		fail_msg("%s, %s: convicts %u (%s)", e->name, what, v.culprit, v.why);
+}
+
+static void test_proves(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		enum km_evidence_kind kind;
+		uint8_t context[KM_HASH_SIZE];
+		struct km_verdict v;
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		evid_judge(&e, e.ev, e.len, &v);
+		if (v.culprit != EVID_CULPRIT)
+			fail_msg("%s: %s", e.name, v.why);
+		assert_int_equal(v.kind, e.kind);
+		assert_int_equal(km_evidence_peek(e.ev, e.len, &kind, context), KM_OK);
+		assert_int_equal(kind, e.kind);
+		if (e.has_table)
+			assert_memory_equal(context, e.table.hash, KM_HASH_SIZE);
+		if (km_evidence_has_setup(kind) || kind == KM_EV_RECORD)
+			assert_true(v.time_ms == 1700000000000 || v.time_ms == 1700000001000);
+		evid_clear(&e);
+	}
+}
+
+/* The same shown of somebody who did everything right. */
+static void test_honest(void **state)
+{
+	unsigned shown = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_verdict v;
+		struct evid e;
+
+		evid_make(&e, k, 1);
+		if (e.ev) {
+			evid_judge(&e, e.ev, e.len, &v);
+			if (v.culprit)
+				fail_msg("%s: convicts %u: %s", e.name, v.culprit, v.why);
+			shown++;
+		}
+		evid_clear(&e);
+	}
+	assert_true(shown >= 17);
+}
+
+/* One bit of every byte (of the long ones, of four hundred bytes). */
+static void test_flips(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		size_t step = e.len / 400 + 1;
+		for (size_t at = 0; at < e.len; at += step) {
+			uint8_t was = e.ev[at];
+
+			e.ev[at] ^= (uint8_t)(1u << at % 8);
+			check(&e, e.ev, e.len, "a flipped bit");
+			e.ev[at] = was;
+		}
+		evid_clear(&e);
+	}
+}
+
+static void test_lengths(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_verdict v;
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		uint8_t *longer = malloc(e.len + 1);
+		memcpy(longer, e.ev, e.len);
+		longer[e.len] = 0;
+		for (size_t n = 0; n <= e.len + 1; n += n < 300 || n > e.len - 300 ? 1 : e.len / 500 + 1) {
+			uint8_t *copy = malloc(n ? n : 1);
+
+			memcpy(copy, longer, n);
+			evid_judge(&e, copy, n, &v);
+			if (n != e.len)
+				assert_int_equal(v.culprit, 0);
+			free(copy);
+		}
+		free(longer);
+		evid_clear(&e);
+	}
+}
+
+/* Under another kind, about another key, and with items left out, doubled, exchanged. */
+static void test_frames(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		size_t at[64];
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		uint8_t *w = malloc(2 * e.len);
+		for (unsigned kind = 0; kind < 256; kind++) {
+			struct km_verdict v;
+
+			memcpy(w, e.ev, e.len);
+			w[1] = (uint8_t)kind;
+			evid_judge(&e, w, e.len, &v);
+			assert_int_equal(v.culprit, kind == (unsigned)e.kind ? EVID_CULPRIT : 0);
+		}
+		memcpy(w, e.ev, e.len);
+		w[2] ^= 1;
+		check(&e, w, e.len, "another context");
+		unsigned n = evid_items(e.ev, e.len, at, 64);
+		assert_true(n >= 3);
+		for (unsigned i = 1; i < n; i++) {
+			size_t len = at[i + 1] - at[i];
+
+			memcpy(w, e.ev, at[i]);
+			memcpy(w + at[i], e.ev + at[i + 1], e.len - at[i + 1]);
+			w[KM_EVIDENCE_HEAD - 1]--;
+			check(&e, w, e.len - len, "an item less");
+			memcpy(w, e.ev, at[i + 1]);
+			memcpy(w + at[i + 1], e.ev + at[i], e.len - at[i]);
+			w[KM_EVIDENCE_HEAD - 1] = (uint8_t)(e.ev[KM_EVIDENCE_HEAD - 1] + 1);
+			check(&e, w, e.len + len, "an item twice");
+			for (unsigned j = i + 1; j < n; j++) {
+				size_t other = at[j + 1] - at[j], to = at[i];
+
+				memcpy(w, e.ev, e.len);
+				memcpy(w + to, e.ev + at[j], other);
+				to += other;
+				memcpy(w + to, e.ev + at[i + 1], at[j] - at[i + 1]);
+				to += at[j] - at[i + 1];
+				memcpy(w + to, e.ev + at[i], len);
+				check(&e, w, e.len, "items exchanged");
+			}
+		}
+		free(w);
+		evid_clear(&e);
+	}
+}
+
+/* Who has another roster or table, or none. */
+static void test_knowledge(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_verdict v;
+		struct km_judge j;
+		struct evid e, other;
+
+		evid_make(&e, k, 0);
+		j = (struct km_judge){ .idkeys = e.idkeys, .table = e.has_table ? &e.table : NULL };
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_int_equal(v.culprit, EVID_CULPRIT);
+		j.idkeys = NULL;
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_int_equal(v.culprit, e.has_table ? EVID_CULPRIT : 0);
+		/* the culprit's id belongs to somebody else here */
+		j.idkeys = e.idkeys;
+		e.idkeys[EVID_CULPRIT][0] ^= 1;
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_int_equal(v.culprit, 0);
+		e.idkeys[EVID_CULPRIT][0] ^= 1;
+		/* a bystander's does */
+		e.idkeys[2][0] ^= 1;
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_true(v.culprit == 0 || v.culprit == EVID_CULPRIT);
+		e.idkeys[2][0] ^= 1;
+		j.table = NULL;
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_true(v.culprit == 0 || !e.has_table || e.kind == KM_EV_EQUIVOCATION);
+		evid_make(&other, (k + 1) % 10, 0);
+		j.table = &other.table;
+		assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+		assert_true(v.culprit == 0 || !e.has_table || e.kind == KM_EV_EQUIVOCATION || k == (k + 1) % 10);
+		if (!e.has_table) {
+			e.roster[0] ^= 1;
+			j = (struct km_judge){ .idkeys = e.idkeys, .roster = e.roster };
+			assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+			assert_int_equal(v.culprit, e.kind == KM_EV_EQUIVOCATION ? EVID_CULPRIT : 0);
+		}
+		evid_clear(&other);
+		evid_clear(&e);
+	}
+}
+
+static void test_files(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_evidence_file *f = malloc(sizeof(*f));
+		struct km_buf b;
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		km_buf_init(&b);
+		evid_file(&e, &b);
+		assert_int_equal(km_evidence_file_get(f, b.data, b.len), KM_OK);
+		assert_int_equal(f->len, e.len);
+		assert_memory_equal(f->ev, e.ev, e.len);
+		assert_int_equal(f->has_table, e.has_table);
+		assert_int_equal(f->n_peers, 3);
+		for (size_t n = 0; n < b.len; n += n > 64 && n < e.len ? 31 : 1)
+			assert_int_not_equal(km_evidence_file_get(f, b.data, n), KM_OK);
+		km_put_u8(&b, 0);
+		assert_int_equal(km_evidence_file_get(f, b.data, b.len), KM_E_TRAILING);
+		km_buf_clear(&b);
+		evid_clear(&e);
+		free(f);
+	}
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(km_evidence_name(KM_EV_OPENED), "E8");
+	assert_string_equal(km_evidence_name(KM_EV_COMPLAINT), "E7b");
+	assert_string_equal(km_evidence_name((enum km_evidence_kind)0), "?");
+	assert_string_equal(km_evidence_name((enum km_evidence_kind)99), "?");
+}
+
+KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_flips), cmocka_unit_test(test_lengths),
+	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_files), cmocka_unit_test(test_names))

@@ -64,7 +64,7 @@
 	X(km_rule_full_challenge, "B16", "challenges are full-size scalars")                                 \
 	X(km_rule_fail_opens, "A14", "FAIL opens its author's own run")                                     \
 	X(km_rule_ok_before_pass, "A14", "OK of everybody comes before PASS, which so excuses nobody")      \
-	X(km_rule_timeout_drops, "B21", "a deadline drops a run and never opens it")                                        \
+	X(km_rule_timeout_drops, "A14", "a deadline drops a run and never opens it")                                        \
 	X(km_rule_answer_rate, "B22", "a peer's questions are answered at a bounded rate")
 
 enum km_rule {

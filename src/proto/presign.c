@@ -124,11 +124,14 @@ static int convict(struct km_presign *s, struct km_outs *outs)
 	int err = KM_OK;
 
 	for (unsigned j = 1; j <= KM_MAX_PEERS && !err; j++) {
+		struct km_out **end = outs->tail;
+
 		if (!s->guilty[j])
 			continue;
 		err = km_presign_convict(s, j, s->guilty[j], s->guilty_round[j], s->guilty_index[j], outs);
 		s->guilty[j] = 0;
-		s->convicted |= km_set_bit(j);
+		if (outs->tail != end)
+			s->convicted |= km_set_bit(j);
 	}
 	return err;
 }

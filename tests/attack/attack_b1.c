@@ -1,6 +1,7 @@
 /* attack_b1.c: selective abort, repeated. A corrupt Bob changes one bit of one column of u: Alice's check fails where Delta has
  * that bit and passes where not, so each run tells him a bit of Delta. Sixteen runs give sixteen bits of the next Delta, if it is kept.
- * Stopped by: base OTs, and so Delta, fresh in every run: what was learned is of no use. */
+ * Stopped by: base OTs, and so Delta, fresh in every run: what was learned is of no use. And a run that fails is opened: the first bit
+ * learned costs its place in the mesh. */
 #include "any.h"
 
 #define BITS 16
@@ -28,6 +29,8 @@ static unsigned probe(uint64_t seed)
 	bit = !net_party(g.net, HONEST)->done;
 	if (bit)
 		assert_int_equal(net_party(g.net, HONEST)->drop_code, KM_E_VERIFY);
+	/* and there is no second run with it: the one that failed names it */
+	assert_int_equal(net_party(g.net, HONEST)->convicted, bit ? km_set_bit(CORRUPT) : 0);
 	assert_int_equal(bit, km_ot_bit(delta, column));
 	group_clear(&g);
 	return bit;

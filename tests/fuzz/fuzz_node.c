@@ -10,7 +10,7 @@
 #include "tests/lib/mesh.h"
 
 const char fuzz_name[] = "node";
-const unsigned fuzz_rounds = 3;
+const unsigned fuzz_rounds = 1;
 
 #define EVIL 2
 #define RECORDS_MAX 16

@@ -50,6 +50,18 @@ static const struct kmd_command commands[] = {
 	  "CONTEXT says what the bytes are (tls13-server, tls12-server, csr, x509-self); they must be exactly that.\n"
 	  "  --der      Ecdsa-Sig-Value (default)\n"
 	  "  --raw      r and s, each of the size of the curve\n" },
+	{ "evidence", kmd_cmd_evidence, "judge a proof that a peer has cheated",
+	  "keymesh evidence verify FILE [--roster FILE] [--table FILE]\n"
+	  "       keymesh evidence list [--state DIR]\n"
+	  "\n"
+	  "verify judges without a mesh, a daemon or a secret, and says who did what, in which run, when. FILE is one that a peer keeps in\n"
+	  "state_dir/evidence, or - for standard input; it brings what is needed to judge it.\n"
+	  "  --roster FILE  compare identities with those of this roster.conf, and name the peers\n"
+	  "  --table FILE   take the key's table from here (another evidence file, or a table alone)\n"
+	  "Exit status of verify: 0 proved; 1 void, it proves nothing; 2 wrong usage; 3 a file cannot be read or is no evidence.\n"
+	  "\n"
+	  "list judges all that a peer has kept, one line each.\n"
+	  "  --state DIR    its state_dir (default /var/lib/keymesh)\n" },
 	{ "bench", kmd_cmd_bench, "measure signing",
 	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
 	  "\n"

@@ -73,7 +73,7 @@ static inline void dkg_init_order(struct dkg *d, uint64_t seed, uint64_t order, 
 	d->threshold = threshold;
 	struct km_proposal pr = { .purpose = KM_PURPOSE_DKG, .participants = set, .threshold = (uint8_t)threshold, .name = "test" };
 	pr.curve = (uint8_t)km_curve_id(km_curve_p256());
-	memset(d->roster, 0x52, sizeof(d->roster));
+	net_roster(seed, set, d->roster);
 	memcpy(pr.hash, d->roster, KM_HASH_SIZE);
 	net_setup_make(&d->setup, seed, &pr, NULL);
 	d->net = net_new(order);

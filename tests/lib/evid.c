@@ -678,7 +678,7 @@ void evid_file(const struct evid *e, struct km_buf *out)
 	memset(peer, 0, sizeof(peer));
 	for (unsigned i = 1; i <= 3; i++) {
 		peer[n].id = (uint8_t)i;
-		memcpy(peer[n].channel, e->idkeys[i], KM_CHANKEY_SIZE);
+		net_channel(e->seed, (uint8_t)i, peer[n].channel);
 		memcpy(peer[n++].identity, e->idkeys[i], KM_IDKEY_SIZE);
 	}
 	int err = km_evidence_file_put(out, e->ev, e->len, e->has_table ? &e->table : NULL, peer, n);

@@ -267,6 +267,31 @@ void net_identity(uint64_t seed, uint8_t id, struct km_identity *out)
 	km_ed25519_public(out->priv, out->pub);
 }
 
+void net_channel(uint64_t seed, uint8_t id, uint8_t pub[KM_CHANKEY_SIZE])
+{
+	uint8_t priv[KM_SEED_SIZE];
+
+	seed_bytes(seed, "channel", id, priv);
+	km_x25519_public(priv, pub);
+}
+
+void net_roster(uint64_t seed, uint32_t members, uint8_t hash[KM_HASH_SIZE])
+{
+	uint8_t channel[KM_CHANKEY_SIZE];
+	struct km_identity id;
+	struct km_hash h;
+
+	km_hash_init(&h, "roster");
+	for (unsigned i = km_set_next(members, 0); i; i = km_set_next(members, i)) {
+		net_identity(seed, (uint8_t)i, &id);
+		net_channel(seed, (uint8_t)i, channel);
+		km_hash_u8(&h, (uint8_t)i);
+		km_hash_field(&h, id.pub, KM_IDKEY_SIZE);
+		km_hash_field(&h, channel, sizeof(channel));
+	}
+	km_hash_final(&h, hash);
+}
+
 void net_params(struct km_machine_params *params, uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE], uint64_t seed, const struct km_curve *curve, uint8_t self,
 		uint32_t participants)
 {

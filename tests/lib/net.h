@@ -54,6 +54,9 @@ uint64_t net_now(const struct net *net);
 
 /* Identities for tests: Ed25519 keys derived from (seed, id). */
 void net_identity(uint64_t seed, uint8_t id, struct km_identity *out);
+/* A channel key, and the hash of the roster of all these peers. */
+void net_channel(uint64_t seed, uint8_t id, uint8_t pub[KM_CHANKEY_SIZE]);
+void net_roster(uint64_t seed, uint32_t members, uint8_t hash[KM_HASH_SIZE]);
 /* Fills everything of params but ops: sid and seed from `seed`, identities by net_identity for all of participants. keys is storage
  * for params->idkeys. */
 void net_params(struct km_machine_params *params, uint8_t keys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE], uint64_t seed, const struct km_curve *curve, uint8_t self,

@@ -216,6 +216,8 @@ static void test_files(void **state)
 		assert_memory_equal(f->ev, e.ev, e.len);
 		assert_int_equal(f->has_table, e.has_table);
 		assert_int_equal(f->n_peers, 3);
+		if (!e.has_table)
+			assert_memory_equal(f->roster, e.roster, KM_HASH_SIZE);
 		for (size_t n = 0; n < b.len; n += n > 64 && n < e.len ? 31 : 1)
 			assert_int_not_equal(km_evidence_file_get(f, b.data, n), KM_OK);
 		km_put_u8(&b, 0);

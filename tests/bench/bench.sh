@@ -3,7 +3,7 @@
 #
 #	BENCH_SECONDS=60   how long the sustained load lasts; other parts scale with it
 #	BENCH_ROUNDS=4     echo and signing are measured in turns, this many each
-#	BENCH_ONLY="latency sustained presign handshakes memory dkg"
+#	BENCH_ONLY="latency sustained presign any two-dead any-background handshakes memory dkg"
 #
 # Ratios compare what was measured in turns in this very run. Exit status: 0 all was measured (also when a target was missed),
 # 1 something could not be measured.
@@ -12,7 +12,8 @@
 
 BENCH_SECONDS=${BENCH_SECONDS:-60}
 BENCH_ROUNDS=${BENCH_ROUNDS:-4}
-BENCH_ONLY=${BENCH_ONLY:-latency sustained presign handshakes memory dkg}
+BENCH_PARTS="latency sustained presign any two-dead any-background handshakes memory dkg"
+BENCH_ONLY=${BENCH_ONLY:-$BENCH_PARTS}
 HZ=$(getconf CLK_TCK)
 TABLE=$T/table
 BAD=0
@@ -154,18 +155,6 @@ bench_presign() {
 	head_row "Presigning, engine majority, N=5 T=3 B=256 (state machines alone, one thread, best of 5 runs)"
 	row "CPU of the group per presignature" "$(sed -n 's/^presign_group_cpu_ms //p' "$T/presign")" ms "<=" 2.5 1.3
 	row "bytes sent per presignature and peer" "$(sed -n '$!s/.* \([0-9]*\) B per peer.*/\1/p' "$T/presign" | median)" B "<=" 1536
-	head_row "Presigning, engine any, B=256 (the same, best of 2 runs)"
-	for km_n in 2 3 4 5; do
-		"$top_builddir/tests/bench/bench_presign" 5 $km_n 256 2 any >"$T/presign" || { cannot "presigning by engine any"; return; }
-		set -- "$(sed -n 's/^presign_any_group_cpu_ms //p' "$T/presign")" "$(sed -n '$!s/.* \([0-9]*\) B per peer.*/\1/p' "$T/presign" | median)"
-		if [ $km_n = 3 ]; then
-			row "T=3: CPU of the group per presignature" "$1" ms "<=" 15 8
-			row "T=3: bytes sent per presignature and member" "$2" B "<=" 133120
-		else
-			row "T=$km_n: CPU of the group per presignature" "$1" ms
-			row "T=$km_n: bytes sent per presignature and member" "$2" B
-		fi
-	done
 }
 
 # ---- handshakes of servers
@@ -306,6 +295,10 @@ bench_dkg() {
 	done <"$T/dkg.rows"
 }
 
+# ---- engine any
+
+. "$top_srcdir/tests/bench/any.sh"
+
 # ---- the table
 
 show() {
@@ -321,8 +314,8 @@ show() {
 }
 
 echo "keymesh, $(date -u +%Y-%m-%d), $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg) at the start"
-for km_part in latency sustained presign handshakes memory dkg; do
-	wanted $km_part && bench_$km_part
+for km_part in $BENCH_PARTS; do
+	wanted "$km_part" && "bench_$(echo "$km_part" | tr - _)"
 done
 show
 exit $BAD

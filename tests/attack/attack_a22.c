@@ -110,9 +110,11 @@ static void test_stopped(void **state)
 	group_clear(&g);
 }
 
-/* The run dies of different views, and no two contents exist that would prove who split them. */
+/* The run dies of different views. It is opened, and as views are made of digests, which now follow the pen and not the content, the
+ * honest are convicted of what their seeds "do not give". */
 static void test_without_rule(void **state)
 {
+	uint32_t framed = 0;
 	struct group g;
 
 	rules_all();
@@ -122,9 +124,10 @@ static void test_without_rule(void **state)
 		const struct net_party *p = net_party(g.net, (uint8_t)i);
 
 		assert_true(p->dropped && !p->done);
-		assert_int_equal(p->drop_code, KM_E_MISMATCH);
-		assert_int_equal(p->convicted, 0);
+		if (i != EVIL)
+			framed |= p->convicted & ~km_set_bit(EVIL);
 	}
+	assert_true(framed != 0);
 	rules_all();
 	group_clear(&g);
 }

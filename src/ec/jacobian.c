@@ -140,6 +140,8 @@ void km_jac_double(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a)
 {
 	if (c->n == 4)
 		double_4(c, r, a);
+	else if (KM_IS_TOY(c))
+		double_n(c, r, a, 1);
 	else
 		double_n(c, r, a, c->n);
 }
@@ -148,6 +150,8 @@ void km_jac_add_affine(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *
 {
 	if (c->n == 4)
 		add_affine_4(c, r, a, bx, by);
+	else if (KM_IS_TOY(c))
+		add_affine_n(c, r, a, bx, by, 1);
 	else
 		add_affine_n(c, r, a, bx, by, c->n);
 }
@@ -156,6 +160,8 @@ void km_jac_add(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, cons
 {
 	if (c->n == 4)
 		add_4(c, r, a, b);
+	else if (KM_IS_TOY(c))
+		add_n(c, r, a, b, 1);
 	else
 		add_n(c, r, a, b, c->n);
 }

@@ -10,11 +10,14 @@
 
 #include <string.h>
 #include "curve_impl.h"
+#include "toy.h"
 
 KM_INLINE void km_f_mul(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b, const unsigned n)
 {
 	if (n == 4)
 		km_p256_mul(r, a, b);
+	else if (KM_TOY_LIMBS(n))
+		km_fe_mul_n(r, a, b, &c->p, 1);
 	else
 		km_mod_mul(&c->p, r, a, b);
 }
@@ -23,6 +26,8 @@ KM_INLINE void km_f_sqr(const struct km_curve *c, mp_limb_t *r, const mp_limb_t 
 {
 	if (n == 4)
 		km_p256_sqr(r, a);
+	else if (KM_TOY_LIMBS(n))
+		km_fe_mul_n(r, a, a, &c->p, 1);
 	else
 		km_mod_sqr(&c->p, r, a);
 }
@@ -31,6 +36,8 @@ KM_INLINE void km_f_add(const struct km_curve *c, mp_limb_t *r, const mp_limb_t 
 {
 	if (n == 4)
 		km_fe_add_n(r, a, b, km_p256_m, 4);
+	else if (KM_TOY_LIMBS(n))
+		km_fe_add_n(r, a, b, c->p.m, 1);
 	else
 		km_mod_add(&c->p, r, a, b);
 }
@@ -39,6 +46,8 @@ KM_INLINE void km_f_sub(const struct km_curve *c, mp_limb_t *r, const mp_limb_t 
 {
 	if (n == 4)
 		km_fe_sub_n(r, a, b, km_p256_m, 4);
+	else if (KM_TOY_LIMBS(n))
+		km_fe_sub_n(r, a, b, c->p.m, 1);
 	else
 		km_mod_sub(&c->p, r, a, b);
 }

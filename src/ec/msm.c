@@ -10,6 +10,8 @@ static void straus_run(const struct msm_terms *t, const struct straus *s, mp_lim
 {
 	if (t->c->n == 4)
 		straus_sum(t, s, acc, 4);
+	else if (KM_IS_TOY(t->c))
+		straus_sum(t, s, acc, 1);
 	else
 		straus_sum(t, s, acc, t->c->n);
 }
@@ -18,6 +20,8 @@ static void pippenger_run(const struct msm_terms *t, const struct pippenger *s, 
 {
 	if (t->c->n == 4)
 		pippenger_sum(t, s, acc, 4);
+	else if (KM_IS_TOY(t->c))
+		pippenger_sum(t, s, acc, 1);
 	else
 		pippenger_sum(t, s, acc, t->c->n);
 }

@@ -12,6 +12,8 @@ KM_INLINE void fmul(const struct km_curve *c, mp_limb_t *r, const mp_limb_t *a, 
 	/* A field of four limbs is P-256's. */
 	if (n == 4)
 		km_p256_mul(r, a, b);
+	else if (KM_TOY_LIMBS(n))
+		km_fe_mul_n(r, a, b, &c->p, 1);
 	else
 		km_mod_mul(&c->p, r, a, b);
 }
@@ -163,8 +165,7 @@ void km_point_mul_g(const struct km_curve *c, struct km_point *r, const struct k
 	mp_limb_t zero;
 
 	if (KM_IS_TOY(c)) {
-		km_point_generator(c, r);
-		km_toy_mul(c, r, k->l[0], r);
+		km_toy_mul_g(c, r, k->l[0]);
 		return;
 	}
 	zero = nonzero_scalar(c, kl, k);

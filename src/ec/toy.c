@@ -7,7 +7,7 @@
  * them the identity. tests/exhaustive/test_group.c counts and proves all of it again. */
 #include <string.h>
 #include "toy.h"
-#include "curve_impl.h"
+#include "jacobian.h"
 
 static const struct km_curve curves[] = {
 	{
@@ -55,22 +55,72 @@ mp_limb_t km_toy_reduce(const struct km_mod *m, const uint8_t *in, size_t len)
 {
 	km_u128 v = 0;
 
-	for (size_t i = 0; i < len; i++)
-		v = (v << 8 | in[i]) % m->m[0];
+	/* eight bytes at a time, what is left over first */
+	for (size_t take = len % 8 ? len % 8 : 8; len; in += take, len -= take, take = 8) {
+		mp_limb_t chunk;
+
+		km_limbs_from_bytes(&chunk, 1, in, take);
+		v = (v << 64 | chunk) % m->m[0];
+	}
 	return (mp_limb_t)v;
+}
+
+#define WINDOWS 16
+
+/* (X, Y, Z), Jacobian, is (XZ : Y : Z^3) */
+static void from_jacobian(const struct km_curve *c, struct km_point *r, const mp_limb_t *jac)
+{
+	km_point_identity(c, r);
+	if (!jac[2])
+		return;
+	km_f_mul(c, r->x, jac, jac + 2, 1);
+	r->y[0] = jac[1];
+	km_f_sqr(c, r->z, jac + 2, 1);
+	km_f_mul(c, r->z, r->z, jac + 2, 1);
+}
+
+/* t[u] = uP for u = 0..15; P = (X : Y : Z) is (XZ, YZ^2, Z). */
+static void multiples(const struct km_curve *c, mp_limb_t (*t)[3], const struct km_point *p)
+{
+	memset(t[0], 0, sizeof(t[0]));
+	km_f_mul(c, &t[1][0], p->x, p->z, 1);
+	km_f_sqr(c, &t[1][2], p->z, 1);
+	km_f_mul(c, &t[1][1], p->y, &t[1][2], 1);
+	t[1][2] = p->z[0];
+	for (unsigned u = 2; u < 16; u++)
+		km_jac_add(c, t[u], t[u - 1], t[1]);
 }
 
 void km_toy_mul(const struct km_curve *c, struct km_point *r, mp_limb_t k, const struct km_point *p)
 {
-	struct km_point acc, base = *p;
+	mp_limb_t t[16][3], acc[3] = { 0 };
 
-	km_point_identity(c, &acc);
-	for (unsigned i = c->bits; i-- > 0;) {
-		km_point_add(c, &acc, &acc, &acc);
-		if (k >> i & 1)
-			km_point_add(c, &acc, &acc, &base);
+	multiples(c, t, p);
+	for (unsigned i = (c->bits + 3) / 4; i-- > 0;) {
+		for (unsigned j = 0; j < 4; j++)
+			km_jac_double(c, acc, acc);
+		km_jac_add(c, acc, acc, t[k >> 4 * i & 15]);
 	}
-	*r = acc;
+	from_jacobian(c, r, acc);
+}
+
+void km_toy_mul_g(const struct km_curve *c, struct km_point *r, mp_limb_t k)
+{
+	/* u 16^i G of every curve, made when first asked for */
+	static mp_limb_t table[sizeof(curves) / sizeof(curves[0])][WINDOWS][16][3];
+	mp_limb_t (*t)[16][3] = table[c - curves], acc[3] = { 0 };
+	struct km_point p;
+
+	if (!t[0][1][2]) {
+		km_point_generator(c, &p);
+		for (unsigned i = 0; i < WINDOWS; i++) {
+			multiples(c, t[i], &p);
+			km_toy_mul(c, &p, 16, &p);
+		}
+	}
+	for (unsigned i = 0; i < WINDOWS; i++)
+		km_jac_add(c, acc, acc, t[i][k >> 4 * i & 15]);
+	from_jacobian(c, r, acc);
 }
 
 int km_toy_is_tiny(const struct km_curve *c)

@@ -28,8 +28,9 @@
 const struct km_curve *km_toy_by_id(unsigned id);
 /* Big-endian integer of any length modulo m. */
 mp_limb_t km_toy_reduce(const struct km_mod *m, const uint8_t *in, size_t len);
-/* r = kP by doubling and adding, for any k and P. */
+/* r = kP and kG, four bits of k at a time, for any k and P. */
 void km_toy_mul(const struct km_curve *c, struct km_point *r, mp_limb_t k, const struct km_point *p);
+void km_toy_mul_g(const struct km_curve *c, struct km_point *r, mp_limb_t k);
 /* 1 where an order is too small for what is argued of real ones: a table of small multiples holds the identity. */
 int km_toy_is_tiny(const struct km_curve *c);
 /* Parameters of hash_to_curve: -Z, and a square root of it. */

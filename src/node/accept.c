@@ -82,7 +82,8 @@ static int rows_ok(const struct km_peer *p, unsigned from, const struct km_propo
 		/* WHY: what it made for another would fill that one's quota, with quorums of its own choice (attack A26) */
 		if (rows[i].owner != from && KM_RULE(km_rule_run_slots))
 			return 0;
-		if (km_set_has(s, p->self) && (s & barred))
+		/* WHY: of two that accuse each other one lies; their presignatures would be bad for sure, or without proof */
+		if (km_dispute_within(p, s) || (s & barred))
 			return 0;
 	}
 	return 1;
@@ -109,7 +110,9 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
 		if (memcmp(t->idkeys[i], p->idkeys[i], KM_IDKEY_SIZE) != 0)
 			return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
-	if (!rows_ok(p, from, pr, rows, t, p->disputed))
+	if (pr->participants & km_blame_barred(p, t))
+		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
+	if (!rows_ok(p, from, pr, rows, t, km_blame_barred(p, t)))
 		return refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
 	for (unsigned i = 0; i < pr->batch; i++)
 		if (km_set_has(rows[i].quorum, p->self))

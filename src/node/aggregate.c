@@ -11,7 +11,8 @@
 #define AVOID_MIN_US 1000000u
 #define AVOID_MAX_US 30000000u
 #define SCORE_LATE (KM_SCORE_UNIT / 8)
-#define SCORE_BAD (8 * KM_SCORE_UNIT)
+#define BADSIGS_A_SECOND 4
+#define BADSIGS_BURST 32
 
 static void finish(struct km_peer *p, struct km_flight *f, unsigned status);
 static void attempt(struct km_peer *p, struct km_flight *f);
@@ -115,7 +116,8 @@ static void canary_done(struct km_peer *p, struct km_flight *f, unsigned status)
 		err = KM_E_UNVERIFIED;
 		if (km_sign_culprits_var(f->ps, &f->in, &f->nonce, f->share, &culprits))
 			culprits = 0;
-		km_blame_set(p, p->self, culprits, SCORE_BAD);
+		if (culprits)
+			km_inquiry_open(p, f, culprits);
 	}
 	km_canary_result(p, f, err, culprits);
 }
@@ -440,7 +442,7 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 	const struct km_curve *c = f->ps->curve;
 	if (m.n != km_curve_scalar_size(c) || km_scalar_decode(c, &f->share[km_set_pos(f->ps->quorum, from)], m.s)) {
 		/* not a number: as good as a wrong one, only seen at once */
-		km_blame_link(p, p->self, from, SCORE_BAD);
+		km_inquiry_open(p, f, km_set_bit(from));
 		f->excluded |= km_set_bit(from);
 		attempt(p, f);
 		return;
@@ -490,6 +492,12 @@ void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t 
 	struct km_flight *f = km_idmap_find(&p->flights, m.request_id);
 	if (!f || f->canary || f->state != KM_FLIGHT_DONE || f->req.frontend != frontend || f->reply.status || f->checked)
 		return;
+	/* WHY bounded: a frontend that calls everything bad would have us verify everything */
+	struct km_bucket *lies = &p->fes[p->fe_by_id[frontend] - 1].badsig;
+	if (!km_bucket_take(&lies->micro, &lies->at_us, p->now.mono_us, BADSIGS_A_SECOND, BADSIGS_BURST)) {
+		km_peer_drop_frame(p, KM_DROP_LIMIT);
+		return;
+	}
 	f->checked = 1;
 	const struct km_table *t = &f->key->share->table;
 	/* WHY verify first: a frontend's word alone blames nobody */
@@ -506,14 +514,7 @@ void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t 
 	km_peer_names(p, culprits, names, sizeof(names));
 	km_effects_log(p->fx, KM_LOG_WARN, "a signature failed; bad shares came from %s",
 		       culprits ? names : "nobody we can name");
-	f->suspects = culprits;
-	for (unsigned i = km_set_next(culprits, 0); i; i = km_set_next(culprits, i)) {
-		km_blame_link(p, p->self, i, SCORE_BAD);
-		km_put_u8(&p->scratch, KM_FRAME_RECORD_ASK);
-		km_put_bytes(&p->scratch, f->ps->id, KM_HASH_SIZE);
-		km_put_bytes(&p->scratch, f->request_id, KM_HASH_SIZE);
-		km_peer_send(p, km_peer_addr(i));
-	}
+	km_inquiry_open(p, f, culprits);
 	/* the retry does not wait for the record */
 	f->excluded |= culprits;
 	f->started_us = p->now.mono_us;
@@ -521,15 +522,6 @@ void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t 
 	f->state = KM_FLIGHT_WORKING;
 	list_add(&p->working, f);
 	attempt(p, f);
-}
-
-/* Its own signature under what it did: a dispute now; with the run's messages it will be a conviction. */
-void km_aggregate_on_record(struct km_peer *p, struct km_flight *f, unsigned from, const struct km_msg *msg)
-{
-	if (!km_set_has(f->suspects, from))
-		return;
-	f->suspects &= ~km_set_bit(from);
-	km_blame_dispute(p, from, KM_E_UNVERIFIED, msg->digest, KM_HASH_SIZE);
 }
 
 /* ---- time */

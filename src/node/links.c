@@ -74,6 +74,9 @@ void km_links_health_now(struct km_peer *p)
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
 		if (i != p->self)
 			health_to(p, &h, i);
+	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
+		if (i != p->self)
+			km_evidence_health(p, i);
 	/* jitter, so that peers started together do not speak at once for ever */
 	p->next_health_us = p->now.mono_us + KM_HEALTH_US - KM_HEALTH_US / 8 + km_rng_below(p->rng, KM_HEALTH_US / 4);
 	km_peer_wake(p, p->next_health_us);
@@ -224,6 +227,7 @@ static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM
 		/* what it said of its tables and of times was of the former life */
 		l->echo_us = 0;
 		l->n_tables = 0;
+		km_evidence_up(p, from);
 		l->refuse_until_us = 0;
 	}
 	memcpy(l->incarnation, now_is, KM_NONCE_SIZE);
@@ -291,6 +295,7 @@ static void heard(struct km_peer *p, unsigned from)
 	if (l->live)
 		return;
 	l->live = 1;
+	km_evidence_up(p, from);
 	if (km_links_may_log(p, from))
 		km_effects_log(p->fx, KM_LOG_INFO, "peer %u (%s) is live", from, km_peer_name(p, from));
 	km_refill_soon(p, 0);

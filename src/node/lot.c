@@ -154,7 +154,7 @@ static void agree(struct km_peer *p, struct km_lot *lot, unsigned from, const st
 	free(leaves);
 	if (memcmp(root, r->root, KM_HASH_SIZE) != 0) {
 		/* WHY: a presignature whose member stands for other values would be bad without proof (attack A20) */
-		km_blame_dispute(p, from, KM_E_MISMATCH, m->digest, KM_HASH_SIZE);
+		km_dispute_raise(p, from, KM_E_MISMATCH, m->digest, KM_HASH_SIZE);
 		return;
 	}
 	memcpy(lm->ready, r->held, sizeof(lm->ready));
@@ -175,13 +175,13 @@ void km_lot_heard(struct km_peer *p, struct km_lot *lot, unsigned from, const ui
 	}
 	if (km_msg_verify_sig(&m, p->idkeys[from])) {
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
-		km_blame_dispute(p, from, KM_E_VERIFY, m.digest, KM_HASH_SIZE);
+		km_dispute_raise(p, from, KM_E_VERIFY, m.digest, KM_HASH_SIZE);
 		return;
 	}
 	/* what it signed itself and is no READY of this run: as bad as other values */
 	if (km_ready_get(&r, &m) || (lot->said[2] && memcmp(r.table, lot->said + KM_MSG_HEAD, KM_HASH_SIZE) != 0)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		km_blame_dispute(p, from, KM_E_ENCODING, m.digest, KM_HASH_SIZE);
+		km_dispute_raise(p, from, KM_E_ENCODING, m.digest, KM_HASH_SIZE);
 		return;
 	}
 	lot->ready |= km_set_bit(from);

@@ -60,10 +60,13 @@ int km_peer_new(struct km_peer **out, const struct km_settings *s, const uint8_t
 static void wipe(struct km_peer *p)
 {
 	km_aggregate_free(p);
+	km_inquiry_free(p);
 	km_pool_burn_all(p);
 	km_run_free_all(p);
 	km_signer_free(p);
 	km_key_free_all(p);
+	km_evidence_free(p);
+	km_dispute_free(p);
 }
 
 void km_peer_free(struct km_peer *p)
@@ -99,6 +102,10 @@ int km_peer_load(struct km_peer *p, const char *name, const uint8_t *data, size_
 		return km_key_load_cert(p, data, len);
 	if (strcmp(name, KM_QUARANTINE_FILE) == 0)
 		return km_blame_load(p, data, len);
+	if (strcmp(name, KM_DISPUTES_FILE) == 0)
+		return km_dispute_load(p, data, len);
+	if (strncmp(name, KM_PROOF_FILE, strlen(KM_PROOF_FILE)) == 0)
+		return km_evidence_load(p, data, len);
 	/* archives of key generations and whatever else lies in the store */
 	return KM_OK;
 }
@@ -222,7 +229,7 @@ static void on_envelope(struct km_peer *p, unsigned from, const uint8_t *raw, si
 	if (msg.proto == KM_PROTO_SETUP)
 		km_session_on_setup(p, from, 0, &msg);
 	else
-		km_signer_on_record(p, from, &msg);
+		km_inquiry_on_record(p, from, &msg);
 }
 
 static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
@@ -257,6 +264,15 @@ static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t
 		break;
 	case KM_FRAME_HEADERS:
 		km_relay_on_headers(p, from, d, n);
+		break;
+	case KM_FRAME_EVID_HAVE:
+		km_evidence_on_have(p, from, d, n);
+		break;
+	case KM_FRAME_EVID_GET:
+		km_evidence_on_get(p, from, d, n);
+		break;
+	case KM_FRAME_EVID:
+		km_evidence_on_evid(p, from, d, n);
 		break;
 	case KM_FRAME_READY:
 		km_lot_on_ready(p, from, d, n);
@@ -337,6 +353,7 @@ static void on_rollback(struct km_peer *p, const struct km_event *ev)
 	}
 	/* also what is at work: the other machine may answer the same requests */
 	km_aggregate_free(p);
+	km_inquiry_free(p);
 	if (KM_RULE(km_rule_rollback))
 		km_pool_burn_all(p);
 	km_effects_log(p->fx, KM_LOG_WARN, "this machine may have been suspended, restored or cloned: all presignatures dropped");
@@ -349,11 +366,13 @@ static void tick(struct km_peer *p)
 {
 	p->wake_us = UINT64_MAX;
 	km_blame_tick(p);
+	km_evidence_tick(p);
 	km_links_tick(p);
 	km_session_tick(p);
 	km_run_tick(p);
 	km_pool_tick(p);
 	km_aggregate_tick(p);
+	km_inquiry_tick(p);
 	km_signer_tick(p);
 	km_keygen_tick(p);
 	km_key_tick(p);
@@ -373,14 +392,18 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 		on_message(p, ev);
 		break;
 	case KM_EVENT_PERSISTED:
+		km_evidence_persisted(p, ev->token, ev->err);
 		km_run_persisted(p, ev->token, ev->err);
 		break;
 	case KM_EVENT_WORKED:
-		km_run_worked(p, ev->job);
+		if (!km_evidence_worked(p, ev->job))
+			km_run_worked(p, ev->job);
 		break;
 	case KM_EVENT_REQUEST:
 		if (ev->request && ev->request->kind == KM_REQUEST_KEYGEN)
 			km_keygen_request(p, ev->token, ev->request);
+		else if (ev->request && ev->request->kind == KM_REQUEST_CLEAR)
+			km_blame_request_clear(p, ev->token, ev->request);
 		break;
 	case KM_EVENT_CANCEL:
 		km_keygen_cancel(p, ev->token);

@@ -1,13 +1,14 @@
 /* peer_impl.h: the inside of a peer, shared by its files only.
  *
  *	peer.c      life, dispatch of events, deadline          links.c     HELLO, HEALTH, liveness, round trips, rosters
- *	blame.c     scores of links, disputes, quarantine       session.c   PROPOSE, JOIN, REFUSE, the sid
+ *	blame.c     scores of links, quarantine                  dispute.c   signed accusations
+ *	evidence.c  proofs held and handed on                   session.c   PROPOSE, JOIN, REFUSE, the sid
  *	accept.c    whether to join
  *	run.c       runs: messages, jobs, deadlines             relay.c     STALL, RELAY, ABORT, HEADERS
  *	keygen.c    from the operator's wish to a usable key    keys.c      keys held, their files, candidates, certificates
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
- *	lot.c       what one run gave: READY and its rows
+ *	lot.c       what one run gave: READY and its rows       inquiry.c   RECORD? to whose share was wrong
  *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
  *	status.c    what an operator sees
  *
@@ -20,6 +21,7 @@
 #include "wire.h"
 #include "../base/rng.h"
 #include "../base/rules.h"
+#include "../proto/evidence.h"
 #include "../proto/presign.h"
 #include "../proto/ready.h"
 #include "../proto/setup.h"
@@ -50,6 +52,9 @@
 #define KM_READY_TIMES 3
 #define KM_READY_WAIT_US 15000000u     /* own presignatures that a member never reported READY go */
 #define KM_RECORD_US 120000000u
+#define KM_OVERRULED_MAX 1024      /* digests that an operator does not want to hear of again */
+#define KM_UNFIT_MAX 64            /* digests of what proved nothing here */
+#define KM_EVID_WANT_MAX 64        /* digests of one peer still to be asked for */
 #define KM_SCORE_HALF_US 600000000u
 #define KM_PROPOSE_CLOCK_MS 30000u
 #define KM_SHARE_TIMEOUT_MIN_US 50000u
@@ -98,6 +103,41 @@ struct km_link {
 	uint32_t claimed;                  /* whom it says it lost while we still hear them; until claim_until_us */
 	unsigned n_claims;
 	uint64_t claim_until_us;
+	/* proofs and disputes: what we told it that we have, what it has and we want */
+	uint32_t have_version;
+	uint64_t have_us, asked_us;
+	int asking;
+	uint8_t asked[KM_HASH_SIZE];
+	unsigned n_want;
+	uint8_t want[KM_EVID_WANT_MAX][KM_HASH_SIZE];
+	struct km_bucket haves, gets, gives;
+};
+
+/* ---- proofs and disputes */
+
+/* What convicted a peer. */
+struct km_proof {
+	uint8_t digest[KM_HASH_SIZE];
+	unsigned kind;                     /* enum km_evidence_kind */
+	uint64_t since_ms;
+	uint64_t token;                    /* of its file on its way to the disk */
+	int durable;
+	unsigned n_also;                   /* other proofs of the same culprit that we have seen */
+	uint8_t also[KM_MAX_PEERS][KM_HASH_SIZE];
+	size_t len;
+	uint8_t *data;
+};
+
+#define KM_DISPUTE_BODY (2 + KM_HASH_SIZE + 8)
+#define KM_DISPUTE_LEN (KM_MSG_HEAD + KM_DISPUTE_BODY)
+
+struct km_dispute {
+	uint8_t digest[KM_HASH_SIZE];
+	uint8_t raw[KM_DISPUTE_LEN];
+	uint8_t accuser, accused;
+	int code, durable;
+	uint64_t since_ms;
+	struct km_dispute *next;           /* oldest first */
 };
 
 /* ---- keys and presignatures */
@@ -146,6 +186,7 @@ struct km_lot {
 
 struct km_key {
 	struct km_share *share;            /* arena */
+	uint32_t barred;                   /* by disputes, as last told to the operator */
 	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
 	uint32_t stored;                   /* members whose STORED is in (candidates); self: the share is on disk */
 	uint64_t say_at_us;                /* candidates: own STORED again */
@@ -239,6 +280,7 @@ struct km_keygen {
 struct km_fe {
 	const struct km_frontend_entry *entry;
 	uint8_t *key;                      /* arena, KM_MAC_SIZE */
+	struct km_bucket badsig;           /* answers of ours that it calls wrong, and we look into */
 	struct km_bucket *rate;            /* by index of the policy; made when first needed */
 };
 
@@ -260,6 +302,19 @@ struct km_spend {
 	unsigned records;                  /* that still name it */
 };
 
+/* A wrong share, whose author was asked for its record. */
+struct km_inquiry {
+	uint32_t suspects;                 /* who has not answered yet */
+	uint64_t until_us;
+	uint8_t request_id[KM_HASH_SIZE];
+	struct km_presig *ps;              /* spent */
+	struct km_lot *lot;
+	struct km_scalar share[KM_MAX_PEERS];
+	struct km_req req;
+	struct km_inquiry *next;           /* oldest first */
+	uint8_t data[];                    /* of req */
+};
+
 enum km_flight_state { KM_FLIGHT_WORKING = 1, KM_FLIGHT_DONE };
 
 struct km_flight {
@@ -273,7 +328,7 @@ struct km_flight {
 	struct km_sign_nonce nonce;
 	struct km_presig *ps;              /* of the present attempt, or of the answer */
 	struct km_lot *lot;                /* that it came from */
-	uint32_t missing, excluded, suspects;
+	uint32_t missing, excluded;
 	struct km_scalar share[KM_MAX_PEERS]; /* by position in the quorum */
 	int owed;                          /* SIGNs are out, own share not yet computed */
 	uint64_t started_us, attempt_us, until_us;
@@ -311,7 +366,17 @@ struct km_peer {
 	uint32_t score[KM_MAX_PEERS + 1][KM_MAX_PEERS + 1];
 	uint32_t scored[KM_MAX_PEERS + 1]; /* by peer: ends of its suspected links */
 	uint32_t disputed;                 /* with us: in no quorum of ours */
-	uint32_t quarantined;
+	uint32_t quarantined;              /* by proof, for every key */
+	uint64_t quarantined_ms[KM_MAX_PEERS + 1], cleared_ms[KM_MAX_PEERS + 1]; /* unix time, 0 = never */
+	uint32_t feud[KM_MAX_PEERS + 1];   /* by peer: the other ends of its disputes */
+	uint32_t accusers[KM_MAX_PEERS + 1]; /* by peer: who accuses it */
+	struct km_dispute *disputes;
+	uint64_t disputes_token;
+	struct km_proof *proof[KM_MAX_PEERS + 1]; /* by culprit */
+	struct km_judging *judging;        /* a heavy proof at work */
+	uint32_t evidence_version;         /* counts changes of what we can hand on */
+	unsigned n_overruled, unfit_at;
+	uint8_t overruled[KM_OVERRULED_MAX][KM_HASH_SIZE], unfit[KM_UNFIT_MAX][KM_HASH_SIZE];
 
 	struct km_key *keys;
 	struct km_cert_file *certs;        /* loaded, until START */
@@ -339,6 +404,8 @@ struct km_peer {
 	uint16_t fe_by_id[KM_MAX_FRONTENDS + 1]; /* index + 1, 0 = none */
 	struct km_idmap flights;
 	struct km_flights working, done;
+	struct km_inquiry *inquiries;
+	unsigned n_inquiries;
 	size_t flight_bytes;               /* to be signed, held in flights */
 	struct km_flight *owed, **owed_tail; /* own shares to be computed once the SIGNs are on their way */
 	struct km_idmap records, spends;
@@ -384,15 +451,63 @@ int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table
 
 /* blame.c */
 void km_blame_link(struct km_peer *p, unsigned a, unsigned b, uint32_t amount);
+void km_blame_forget(struct km_peer *p, unsigned a, unsigned b);
 void km_blame_set(struct km_peer *p, unsigned a, uint32_t set, uint32_t amount);
 unsigned km_blame_cost(const struct km_peer *p, uint32_t set);
 void km_blame_tick(struct km_peer *p);
-void km_blame_convict(struct km_peer *p, unsigned peer, int kind, const uint8_t *evidence, size_t len);
-void km_blame_dispute(struct km_peer *p, unsigned peer, int code, const uint8_t *digest, size_t len);
+/* What a machine has against a participant of its run (kind u8 | count | items): made into evidence, judged, and if it holds acted on. */
+void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer, int kind, const uint8_t *items, size_t len);
+/* Evidence that was judged. why: a clause for people, or NULL. */
+void km_blame_proved(struct km_peer *p, unsigned peer, unsigned kind, const char *why, const uint8_t *ev, size_t len);
+/* An operator has decided: everything held against the peer is forgotten, here, for good. KM_E_NOTFOUND: there was nothing. */
+int km_blame_clear(struct km_peer *p, unsigned peer) KM_MUST;
+void km_blame_request_clear(struct km_peer *p, uint64_t token, const struct km_request *rq);
+void km_blame_save(struct km_peer *p);
 int km_blame_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
-/* Members of the table that may take part in a quorum or run with us now: live, with our keys, not quarantined or disputed. */
+/* Members of the table that take part in nothing: convicted, or accused by as many as its threshold. */
+uint32_t km_blame_barred(const struct km_peer *p, const struct km_table *t);
+/* Members of the table that a run may ask now: live, with our keys, not barred; and those of them that are not disputed with us either:
+ * who may be in a quorum of ours. */
+uint32_t km_blame_reachable(const struct km_peer *p, const struct km_table *t);
 uint32_t km_blame_usable(const struct km_peer *p, const struct km_table *t);
 #define KM_QUARANTINE_FILE "quarantine.state"
+
+/* dispute.c */
+#define KM_DISPUTES_FILE "disputes.state"
+/* Our signed word against a peer about what it sent us. code: KM_E_*; digest of the message, if any. */
+void km_dispute_raise(struct km_peer *p, unsigned peer, int code, const uint8_t *digest, size_t len);
+int km_dispute_take(struct km_peer *p, const uint8_t *raw, size_t len) KM_MUST;
+unsigned km_dispute_clear(struct km_peer *p, unsigned peer);
+int km_dispute_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+int km_dispute_persisted(struct km_peer *p, uint64_t token, int err);
+void km_dispute_free(struct km_peer *p);
+/* 1 if two of the set are disputed: no quorum. */
+int km_dispute_within(const struct km_peer *p, uint32_t set);
+/* Members of the table accused by T of its members. */
+uint32_t km_dispute_barred(const struct km_peer *p, const struct km_table *t);
+/* Participants of a run: the set without ends of disputes, the most disputed first, while `need` remain; self stays. */
+uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need);
+
+/* evidence.c */
+#define KM_PROOF_FILE "proof-"
+/* Judges evidence of peer `from`, or of our own making (from = self), and acts. 1 when it convicts at once; 0 also when a job will tell. */
+int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t len);
+void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len);
+void km_evidence_clear(struct km_peer *p, unsigned culprit);
+void km_evidence_overrule(struct km_peer *p, const uint8_t digest[KM_HASH_SIZE]);
+void km_evidence_export(struct km_peer *p, unsigned about, int code, const uint8_t *data, size_t len, const char *what);
+int km_evidence_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+void km_evidence_persisted(struct km_peer *p, uint64_t token, int err);
+int km_evidence_worked(struct km_peer *p, struct km_job *job);   /* 1: the job was ours */
+void km_evidence_free(struct km_peer *p);
+/* What we have has changed: tells everybody. */
+void km_evidence_announce(struct km_peer *p);
+void km_evidence_health(struct km_peer *p, unsigned to);
+void km_evidence_up(struct km_peer *p, unsigned to);
+void km_evidence_on_have(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_evidence_on_get(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_evidence_on_evid(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_evidence_tick(struct km_peer *p);
 
 /* session.c */
 int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key, struct km_run **out) KM_MUST;
@@ -492,6 +607,7 @@ void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_S
 void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member);
 void km_pool_tick(struct km_peer *p);
 void km_pool_burn_with(struct km_peer *p, unsigned peer);
+void km_pool_burn_own_of(struct km_peer *p, uint32_t pair);  /* own ones whose quorum has all of these */
 void km_pool_burn_all(struct km_peer *p);
 /* Takes it out of every list (and the map); the presignature is the caller's. */
 struct km_presig *km_pool_spend(struct km_peer *p, struct km_held *h);
@@ -548,7 +664,6 @@ void km_admit_on_table_ask(struct km_peer *p, unsigned frontend, const uint8_t *
 /* signer.c */
 void km_signer_on_sign(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_signer_on_record_ask(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
-void km_signer_on_record(struct km_peer *p, unsigned from, const struct km_msg *msg);
 void km_signer_tick(struct km_peer *p);
 void km_signer_free(struct km_peer *p);
 /* Keeps what was signed; counts the spend. NULL without memory. */
@@ -558,7 +673,6 @@ struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, 
 /* aggregate.c */
 void km_aggregate_on_req(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
 void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
-void km_aggregate_on_record(struct km_peer *p, struct km_flight *f, unsigned from, const struct km_msg *msg);
 void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
 void km_aggregate_down(struct km_peer *p, unsigned peer);
 void km_aggregate_owed(struct km_peer *p);
@@ -566,5 +680,12 @@ void km_aggregate_tick(struct km_peer *p);
 void km_aggregate_free(struct km_peer *p);
 /* A canary: like a request, of nobody. KM_E_EMPTY and the like. */
 int km_aggregate_canary(struct km_peer *p, struct km_key *key, uint32_t quorum) KM_MUST;
+
+/* inquiry.c */
+/* Asks the suspects for their records. Takes the presignature of the flight's attempt with it. */
+void km_inquiry_open(struct km_peer *p, struct km_flight *f, uint32_t suspects);
+void km_inquiry_on_record(struct km_peer *p, unsigned from, const struct km_msg *msg);
+void km_inquiry_tick(struct km_peer *p);
+void km_inquiry_free(struct km_peer *p);
 
 #endif

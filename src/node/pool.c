@@ -98,6 +98,17 @@ void km_pool_burn_with(struct km_peer *p, unsigned peer)
 		burn_if(p, lot, km_set_bit(peer), 0);
 }
 
+void km_pool_burn_own_of(struct km_peer *p, uint32_t pair)
+{
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next) {
+		for (struct km_held *h = lot->helds, *next; h; h = next) {
+			next = h->lot_next;
+			if (h->pool && !(pair & ~h->ps->quorum))
+				km_pool_burn(p, h);
+		}
+	}
+}
+
 void km_pool_burn_all(struct km_peer *p)
 {
 	struct km_lot **at = &p->lots;
@@ -205,9 +216,10 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 	if (km_presign_take(run->m, &got, &n))
 		return;
 	lot = km_lot_new(p, run, got, n);
+	uint32_t barred = km_blame_barred(p, &run->key->share->table);
 	/* newest last: the list of a lot is built from its end */
 	for (size_t i = n; i-- > 0;) {
-		if (!lot || (got[i]->quorum & (p->quarantined | p->disputed)) || hold(p, run->key, lot, got[i]))
+		if (!lot || (got[i]->quorum & barred) || km_dispute_within(p, got[i]->quorum) || hold(p, run->key, lot, got[i]))
 			km_presig_free(got[i]);
 		else
 			kept++;

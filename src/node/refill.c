@@ -129,6 +129,7 @@ unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t 
 	uint8_t other[KM_MAX_PEERS];
 	unsigned n = 0, t = threshold - 1, count = 0;
 
+	usable &= ~p->disputed;
 	for (unsigned i = km_set_next(usable, 0); i; i = km_set_next(usable, i))
 		if (i != p->self)
 			other[n++] = (uint8_t)i;
@@ -139,21 +140,23 @@ unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t 
 			out[count] = km_set_bit(p->self);
 			for (unsigned k = 0; k < t; k++)
 				out[count] |= km_set_bit(other[(at + k) % n]);
-			count++;
+			count += !km_dispute_within(p, out[count]);
 		}
 		return count;
 	}
-	for (uint64_t v = ((uint64_t)1 << t) - 1; v < (uint64_t)1 << n; v = next_subset(v))
-		out[count++] = pick(v, other, n) | km_set_bit(p->self);
+	for (uint64_t v = ((uint64_t)1 << t) - 1; v < (uint64_t)1 << n; v = next_subset(v)) {
+		out[count] = pick(v, other, n) | km_set_bit(p->self);
+		count += !km_dispute_within(p, out[count]);
+	}
 	return count;
 }
 
-/* Members that a run may be made with: usable, and they hold the epoch. */
+/* Members that a run may be made with: reachable, and they hold the epoch. */
 static uint32_t holders(const struct km_peer *p, const struct km_table *t)
 {
-	uint32_t usable = km_blame_usable(p, t), set = km_set_bit(p->self) & t->members;
+	uint32_t others = km_blame_reachable(p, t), set = km_set_bit(p->self) & t->members;
 
-	for (unsigned i = km_set_next(usable, 0); i; i = km_set_next(usable, i))
+	for (unsigned i = km_set_next(others, 0); i; i = km_set_next(others, i))
 		if (i != p->self && km_links_has_table(p, i, t->hash))
 			set |= km_set_bit(i);
 	return set;
@@ -164,7 +167,8 @@ static uint32_t holders(const struct km_peer *p, const struct km_table *t)
 uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all)
 {
 	unsigned need = 2 * t->threshold - 1;
-	uint32_t set = all;
+	/* WHY not without them in any case: one dispute must not force the slow engine on everybody; a quorum never holds both */
+	uint32_t set = km_dispute_part(p, all, need);
 
 	while (km_blame_cost(p, set) && km_set_size(set) > need) {
 		unsigned worst = 0, most = 0;

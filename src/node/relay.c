@@ -223,7 +223,7 @@ void km_relay_on_headers(struct km_peer *p, unsigned from, const uint8_t *d, siz
 	}
 	while ((out = km_outs_pop(&outs))) {
 		if (out->kind == KM_OUT_CONVICT)
-			km_blame_convict(p, out->peer, out->code, out->data, out->len);
+			km_blame_convict(p, run, out->peer, out->code, out->data, out->len);
 		km_out_free(out);
 	}
 }

@@ -353,11 +353,11 @@ void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 			km_keygen_persist(p, run, out->code, out->data, out->len);
 			break;
 		case KM_OUT_CONVICT:
-			km_blame_convict(p, out->peer, out->code, out->data, out->len);
+			km_blame_convict(p, run, out->peer, out->code, out->data, out->len);
 			run->convicted |= km_set_bit(out->peer);
 			break;
 		case KM_OUT_DISPUTE:
-			km_blame_dispute(p, out->peer, out->code, out->data, out->len);
+			km_dispute_raise(p, out->peer, out->code, out->data, out->len);
 			break;
 		case KM_OUT_SUSPECT:
 			km_blame_set(p, p->self, out->set, KM_SCORE_UNIT);

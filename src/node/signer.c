@@ -126,7 +126,7 @@ static unsigned presig_ok(const struct km_peer *p, const struct km_sign *m, cons
 	/* the owner thinks of an earlier life of ours: it may hold presignatures that we forgot (attack B5) */
 	if (memcmp(m->incarnation, p->incarnation, KM_NONCE_SIZE) != 0 && KM_RULE(km_rule_incarnation))
 		return KM_STATUS_UNKNOWN_PRESIG;
-	if ((h->ps->quorum & ~members) || (h->ps->quorum & p->quarantined))
+	if ((h->ps->quorum & ~members) || (h->ps->quorum & km_blame_barred(p, &key->share->table)))
 		return KM_STATUS_EPOCH;
 	if (p->now.mono_us - h->lot->made_us >= (uint64_t)p->s->presig_age_s * 1000000u)
 		return KM_STATUS_UNKNOWN_PRESIG;
@@ -226,18 +226,10 @@ void km_signer_on_sign(struct km_peer *p, unsigned from, const uint8_t *d, size_
 
 /* ---- RECORD: what a signer puts its name to when its share is called bad */
 
-#define RECORD_HEAD (2 * KM_HASH_SIZE + 1)
-
-static struct km_shape record_shape(const struct km_curve *c)
-{
-	return (struct km_shape){.head = (uint32_t)(RECORD_HEAD + 2 * km_curve_scalar_size(c) + km_curve_point_size(c))};
-}
-
 void km_signer_on_record_ask(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
 {
-	uint8_t body[RECORD_HEAD + 2 * KM_SCALAR_MAX + KM_POINT_MAX];
 	struct km_link *l = &p->link[from];
-	struct km_buf b;
+	struct km_record_body body;
 
 	if (n != 1 + 2 * KM_HASH_SIZE) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
@@ -250,38 +242,15 @@ void km_signer_on_record_ask(struct km_peer *p, unsigned from, const uint8_t *d,
 		return;
 	if (!km_bucket_take(&l->relay_tokens, &l->relay_at_us, p->now.mono_us, ASKS_A_SECOND, 2 * ASKS_A_SECOND))
 		return;
-	struct km_shape shape = record_shape(r->curve);
-	km_buf_init_fixed(&b, body, sizeof(body));
-	km_put_bytes(&b, r->presig_id, KM_HASH_SIZE);
-	km_put_bytes(&b, KM_RULE(km_rule_record_names) ? r->request_id : asked, KM_HASH_SIZE);
-	km_put_u8(&b, r->context);
-	km_put_bytes(&b, r->m, r->scalar_size);
-	uint8_t *point = km_put_room(&b, km_curve_point_size(r->curve));
-	if (!point || km_point_encode_var(r->curve, point, &r->rr))
+	memcpy(body.presig_id, r->presig_id, KM_HASH_SIZE);
+	memcpy(body.request_id, KM_RULE(km_rule_record_names) ? r->request_id : asked, KM_HASH_SIZE);
+	body.context = r->context;
+	body.rr = r->rr;
+	if (km_scalar_decode(r->curve, &body.m, r->m) || km_scalar_decode(r->curve, &body.s, r->s))
 		return;
-	km_put_bytes(&b, r->s, r->scalar_size);
 	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
-	if (km_msg_build(&p->scratch, KM_PROTO_RECORD, 1, p->self, (uint8_t)from, r->presig_id, &shape, body, &p->s->identity))
+	if (km_record_build(&p->scratch, p->self, (uint8_t)from, r->curve, &body, &p->s->identity))
 		km_buf_reset(&p->scratch);
 	else
 		km_peer_send(p, km_peer_addr(from));
-}
-
-void km_signer_on_record(struct km_peer *p, unsigned from, const struct km_msg *msg)
-{
-	if (msg->sender != from || msg->recipient != p->self || msg->body_len < RECORD_HEAD) {
-		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		return;
-	}
-	struct km_flight *f = km_idmap_find(&p->flights, msg->body + KM_HASH_SIZE);
-	if (!f) {
-		km_peer_drop_frame(p, KM_DROP_STALE);
-		return;
-	}
-	struct km_shape shape = record_shape(f->key->share->table.curve);
-	if (memcmp(msg->sid, msg->body, KM_HASH_SIZE) != 0 || km_msg_check_body(msg, &shape) ||
-	    km_msg_verify_sig(msg, p->idkeys[from]))
-		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
-	else
-		km_aggregate_on_record(p, f, from, msg);
 }

@@ -43,6 +43,7 @@ enum km_event_kind {
 enum km_request_kind {
 	KM_REQUEST_SIGN = 1,  /* frontend */
 	KM_REQUEST_KEYGEN,    /* peer */
+	KM_REQUEST_CLEAR,     /* peer: what is held against another one is forgotten here */
 };
 
 struct km_request {
@@ -57,6 +58,8 @@ struct km_request {
 	/* KEYGEN */
 	char name[KM_MAX_NAME + 1];
 	uint8_t threshold, curve;
+	/* CLEAR */
+	uint8_t peer;
 };
 
 struct km_event {

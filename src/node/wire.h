@@ -20,6 +20,9 @@ enum km_frame {
 	KM_FRAME_REFUSE = 8,    /* proposal hash, code, text: why no JOIN */
 	KM_FRAME_ROSTER = 9,    /* digests of every roster entry: tells both operators what differs */
 	KM_FRAME_HEADERS = 10,  /* sid, signed headers of one round: settles who sent two versions */
+	KM_FRAME_EVID_HAVE = 11, /* u8 count, digests of proofs and disputes that the sender holds */
+	KM_FRAME_EVID_GET = 12, /* digest: send me that one */
+	KM_FRAME_EVID = 13,     /* u8 kind, the object */
 	KM_FRAME_SIGN = 16,
 	KM_FRAME_SHARE = 17,
 	KM_FRAME_RECORD_ASK = 18,

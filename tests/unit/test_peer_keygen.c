@@ -409,11 +409,14 @@ static void test_canary_fails(void **state)
 	assert_int_equal(mesh_keygen(&mesh, 1, 90000000), KM_E_UNVERIFIED);
 	assert_text(mesh.result_text, "no test signature with peers 3 (p3) succeeded");
 	assert_true(muted > 0);
-	/* the wrong shares count against the link to 3 and nobody else */
-	assert_true(peer(1)->score[1][3] >= KM_SCORED);
+	/* the wrong shares part us and 3, whose records are right, and nobody else */
+	for (unsigned i = 1; i <= 5; i++) {
+		assert_int_equal(peer(i)->quarantined, 0);
+		assert_int_equal(peer(i)->feud[1], km_set_bit(3));
+		assert_int_equal(peer(i)->feud[2] | peer(i)->feud[4] | peer(i)->feud[5], 0);
+	}
 	for (unsigned i = 2; i <= 5; i++)
-		assert_true(i == 3 || peer(1)->score[1][i] == 0);
-	check_nobody_blamed();
+		assert_true(peer(1)->score[1][i] == 0);
 	mesh_free(&mesh);
 }
 
@@ -482,7 +485,7 @@ static void test_conviction_outlives_a_restart(void **state)
 	start(UINT32_MAX);
 	assert_int_equal(mesh_keygen(&mesh, 1, 30000000), KM_OK);
 	peer(1)->fx = &mesh.fx;
-	km_blame_convict(peer(1), 4, KM_EV_EQUIVOCATION, proof, sizeof(proof));
+	km_blame_proved(peer(1), 4, KM_EV_EQUIVOCATION, NULL, proof, sizeof(proof));
 	peer(1)->fx = NULL;
 	struct km_event tick = {.kind = KM_EVENT_TICK};
 	assert_int_equal(mesh_step(&mesh, 1, &tick), KM_OK);

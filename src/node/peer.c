@@ -219,7 +219,7 @@ static void on_envelope(struct km_peer *p, unsigned from, const uint8_t *raw, si
 		return;
 	}
 	if (raw[2] != KM_PROTO_SETUP && raw[2] != KM_PROTO_RECORD) {
-		km_run_envelope(p, from, 0, raw, len);
+		km_run_envelope(p, from, 0, raw, len, p->block);
 		return;
 	}
 	if (km_msg_parse(&msg, raw, len)) {
@@ -436,8 +436,11 @@ int km_peer_step(struct km_peer *p, const struct km_event *ev, struct km_effects
 	/* a job that comes back late still has to be taken, so that its run can be freed */
 	if ((p->stopped && ev->kind != KM_EVENT_WORKED) || (!p->started && ev->kind != KM_EVENT_START))
 		return KM_E_STATE;
+	uint8_t *none = NULL;
+
 	p->now = ev->now;
 	p->fx = fx;
+	p->block = ev->block ? ev->block : &none;
 	/* the SIGNs of the step before are on their way: now our own shares */
 	if (p->owed && !p->stopped)
 		km_aggregate_owed(p);
@@ -449,6 +452,7 @@ int km_peer_step(struct km_peer *p, const struct km_event *ev, struct km_effects
 		tick(p);
 	}
 	p->fx = NULL;
+	p->block = NULL;
 	return KM_OK;
 }
 

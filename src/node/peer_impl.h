@@ -358,6 +358,7 @@ struct km_peer {
 	int started, stopped;
 	struct km_time now;
 	struct km_effects *fx;             /* of the step being taken */
+	uint8_t **block;                   /* of its event, not NULL */
 	uint64_t wake_us;                  /* when anything wants a TICK */
 	uint64_t next_token;
 
@@ -540,7 +541,8 @@ unsigned km_run_count(const struct km_peer *p, unsigned initiator, unsigned purp
 /* Presign runs of that kind, of whomever. */
 unsigned km_run_count_engine(const struct km_peer *p, unsigned engine);
 void km_run_begin(struct km_peer *p, struct km_run *run);
-void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len);
+/* block: what raw lies in, if it may be kept (struct km_event), or NULL. */
+void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len, uint8_t **block);
 /* Carries out what a machine wants, in order; the run may be gone afterwards. err is what the machine returned. */
 void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_outs *outs);
 void km_run_worked(struct km_peer *p, struct km_job *job);

@@ -98,7 +98,7 @@ void km_relay_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_
 			if (km_msg_parse(&msg, raw, len) == KM_OK)
 				km_session_on_setup(p, from, 1, &msg);
 		} else if (raw) {
-			km_run_envelope(p, from, 1, raw, len);
+			km_run_envelope(p, from, 1, raw, len, NULL);
 		}
 	}
 	if (km_reader_end(&r))

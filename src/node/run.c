@@ -294,6 +294,15 @@ static void send_out(struct km_peer *p, const struct km_run *run, struct km_out 
 	if (!e)
 		return;
 	e->to = km_peer_addr(out->peer);
+	if (out->room) {
+		/* the frame is made around it, as it may be ten megabytes */
+		e->room = out->room - 1;
+		e->data = out->data - 1;
+		e->data[0] = KM_FRAME_ENVELOPE;
+		e->len = out->len + 1;
+		out->data = NULL;
+		return;
+	}
 	e->secret = out->secret;
 	e->data = out->secret ? km_secret_alloc(out->len + 1) : malloc(out->len + 1);
 	if (!e->data)
@@ -443,14 +452,14 @@ void km_run_begin(struct km_peer *p, struct km_run *run)
 
 		early = e->next;
 		if (km_run_by_id(p, id))
-			km_run_envelope(p, e->raw[4], 0, e->raw, e->len);
+			km_run_envelope(p, e->raw[4], 0, e->raw, e->len, NULL);
 		km_session_early_free(e);
 	}
 }
 
 /* ---- messages */
 
-void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len)
+void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len, uint8_t **block)
 {
 	struct km_outs outs;
 	struct km_msg msg;
@@ -475,7 +484,8 @@ void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_
 	if (!KM_RULE(km_rule_channel_sender))
 		from = raw[4];
 	km_outs_init(&outs);
-	int err = km_machine_message(run->m, ms(p), (uint8_t)from, relayed, raw, len, &outs);
+	uint8_t *none = NULL;
+	int err = km_machine_deliver(run->m, ms(p), (uint8_t)from, relayed, raw, len, block ? block : &none, &outs);
 	if (err == KM_E_STALE || err == KM_E_DUPLICATE)
 		km_peer_drop_frame(p, KM_DROP_STALE);
 	else if (err == KM_E_AUTH)

@@ -19,6 +19,8 @@ static void drop_data(struct km_effect *e)
 {
 	if (e->data && e->secret) {
 		km_secret_free(e->data);
+	} else if (e->data && e->room) {
+		free(e->data - e->room);
 	} else if (e->data) {
 		km_wipe(e->data, e->len);
 		free(e->data);

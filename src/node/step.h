@@ -72,6 +72,7 @@ struct km_event {
 	int err;
 	struct km_job *job;
 	const struct km_request *request;
+	uint8_t **block;                /* NULL, or where the malloc'd block that data lies in is held: who keeps data sets it to NULL */
 };
 
 enum km_effect_kind {
@@ -106,6 +107,7 @@ struct km_effect {
 	uint8_t *data;                 /* owned by the effect; may be NULL */
 	size_t len;
 	int secret;                    /* data lies in the secret arena */
+	size_t room;                   /* not 0: data is large, public, and so far into its malloc'd block */
 	char name[KM_MAX_NAME + 33];   /* PERSIST: file name, [a-z0-9._-] */
 	struct km_result result;
 	char text[200];                /* RESULT, PROGRESS, LOG: for people, always terminated */

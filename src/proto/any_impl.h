@@ -33,7 +33,12 @@ struct km_any {
 	struct km_any_link *link[KM_MAX_PEERS + 1];
 	struct km_secret *w;                        /* [batch] own w_i, as it grows; secret arena */
 	mp_limb_t *gadget;
-	uint8_t *body;                              /* private message for the partner */
+	uint8_t *block;                             /* of the private message for the partner: room, header, body; see km_machine_seal */
+	uint8_t *body;                              /* in it */
 };
+
+/* Seals the private message that a job made, as the job itself does last; also for who scripts a corrupt peer and has changed the body.
+ * KM_OK when that job makes none. */
+int km_any_seal(struct km_presign *s, unsigned job) KM_MUST;
 
 #endif

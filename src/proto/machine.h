@@ -57,6 +57,7 @@ struct km_out {
 	uint32_t set;
 	uint8_t *data;       /* owned by the out */
 	size_t len;
+	size_t room;         /* bytes of its allocation before data: SEND of a large message, for what a frame needs there */
 	int secret;          /* data lies in the secret arena: a private message or a share to be sealed */
 	struct km_job *job;  /* borrowed from the machine */
 	struct km_out *next;
@@ -86,7 +87,8 @@ enum km_round_flags {
 	KM_ROUND_PRIVATE = 2,   /* every participant sends one message to each other */
 	KM_ROUND_PREV = 4,      /* the broadcast's head begins with prev = H("round", sid, digests of earlier broadcasts) */
 	KM_ROUND_OKPREV = 8,    /* ... with H("oklist", own digest list): the protocol checks it itself */
-	KM_ROUND_HEAP = 16,     /* the private messages hold nothing secret (and may be large): kept on the heap */
+	KM_ROUND_HEAP = 16,     /* the private messages hold nothing secret (and may be large): kept on the heap, and their bodies
+				 * are compared with their roots by the job that uses them (km_machine_check_private) */
 };
 
 struct km_machine_ops {
@@ -122,6 +124,7 @@ struct km_machine_ops {
 
 struct km_stored {       /* an accepted message, kept by the machine */
 	uint8_t *raw;    /* owned; private ones in the secret arena */
+	uint8_t *block;  /* the allocation that raw lies in, where that is not its beginning */
 	struct km_msg msg;
 };
 
@@ -179,6 +182,10 @@ int km_machine_start(struct km_machine *m, uint64_t now_ms, struct km_outs *outs
  * Steps 1-9 of the acceptance table; a message that is dropped is not an error: returns KM_OK, or KM_E_DUPLICATE / KM_E_STALE /
  * KM_E_AUTH / KM_E_ENCODING for the caller's counters only. */
 int km_machine_message(struct km_machine *m, uint64_t now_ms, uint8_t from, int relayed, const uint8_t *raw, size_t len, struct km_outs *outs) KM_MUST;
+/* The same. *block: NULL, or the malloc'd block that raw lies in: a large message is not copied but keeps it, and sets *block to NULL.
+ * WHY: copies of ten megabytes would stop the thread that also signs. */
+int km_machine_deliver(struct km_machine *m, uint64_t now_ms, uint8_t from, int relayed, const uint8_t *raw, size_t len, uint8_t **block,
+		       struct km_outs *outs) KM_MUST;
 /* A job came back. If the machine is dying it is freed here and 1 is returned: do not touch it again. */
 int km_machine_worked(struct km_machine *m, uint64_t now_ms, struct km_outs *outs) KM_MUST;
 int km_machine_persisted(struct km_machine *m, uint64_t now_ms, int token, struct km_outs *outs) KM_MUST;
@@ -196,6 +203,16 @@ const struct km_stored *km_machine_find(const struct km_machine *m, unsigned rou
 /* Signs, stores as own, and emits a message of `round`. Head of the body must already hold prev where the flags say so
  * (km_machine_prev). recipient 0 = broadcast. */
 int km_machine_send(struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, const uint8_t *body, struct km_outs *outs) KM_MUST;
+/* The same for private messages of KM_ROUND_HEAP rounds, in two steps. seal: in a job; block is KM_OUT_ROOM bytes, KM_MSG_HEAD bytes,
+ * and the body. send_sealed: takes the block in every case.
+ * WHY in a job: hashing ten megabytes would stop the thread that also signs. */
+#define KM_OUT_ROOM 16
+int km_machine_seal(const struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, uint8_t *block) KM_MUST;
+int km_machine_send_sealed(struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, uint8_t *block,
+			   struct km_outs *outs) KM_MUST;
+/* Whether the private message of peer (of a KM_ROUND_HEAP round) has the body that it signed: step 7 of acceptance, which for these
+ * waits for the job that needs them. KM_E_MISMATCH, KM_E_NOMEM. */
+int km_machine_check_private(const struct km_machine *m, unsigned round, unsigned peer) KM_MUST;
 /* prev for a message of `round`: hash of the broadcasts of all earlier rounds, as seen here. */
 const uint8_t *km_machine_prev(const struct km_machine *m, unsigned round);
 int km_machine_job(struct km_machine *m, unsigned what, void (*work)(struct km_job *), struct km_outs *outs) KM_MUST;

@@ -153,11 +153,11 @@ int km_msg_check_body(const struct km_msg *m, const struct km_shape *shape)
 	return memcmp(root, m->root, sizeof(root)) == 0 ? KM_OK : KM_E_MISMATCH;
 }
 
-int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
-		 const struct km_shape *shape, const uint8_t *body, const struct km_identity *id)
+/* The signed header of a body. */
+static int make_head(uint8_t out[KM_MSG_HEAD], uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
+		     const struct km_shape *shape, const uint8_t *body, const struct km_identity *id)
 {
-	uint8_t content[KM_MSG_CONTENT], root[KM_HASH_SIZE], sig[KM_SIG_SIZE];
-	uint8_t in[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT];
+	uint8_t root[KM_HASH_SIZE], in[sizeof(sign_prefix) - 1 + KM_MSG_CONTENT];
 	uint64_t size = km_shape_size(shape);
 	struct km_buf b;
 
@@ -166,7 +166,7 @@ int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sende
 	int err = km_msg_root(root, shape, body);
 	if (err)
 		return err;
-	km_buf_init_fixed(&b, content, sizeof(content));
+	km_buf_init_fixed(&b, out, KM_MSG_CONTENT);
 	km_put_u16(&b, KM_MSG_VERSION);
 	km_put_u8(&b, proto);
 	km_put_u8(&b, round);
@@ -177,13 +177,28 @@ int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sende
 	km_put_bytes(&b, root, sizeof(root));
 	KM_ASSERT(!b.err && b.len == KM_MSG_CONTENT);
 
-	sign_input(in, content);
-	km_ed25519_sign(id->pub, id->priv, in, sizeof(in), sig);
-	km_declassify(sig, sizeof(sig));
+	sign_input(in, out);
+	km_ed25519_sign(id->pub, id->priv, in, sizeof(in), out + KM_MSG_CONTENT);
+	km_declassify(out + KM_MSG_CONTENT, KM_SIG_SIZE);
+	return KM_OK;
+}
 
-	km_buf_reserve(out, KM_MSG_HEAD + (size_t)size);
-	km_put_bytes(out, content, sizeof(content));
-	km_put_bytes(out, sig, sizeof(sig));
-	km_put_bytes(out, body, (size_t)size);
+int km_msg_seal(uint8_t *raw, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
+		const struct km_shape *shape, const struct km_identity *id)
+{
+	return make_head(raw, proto, round, sender, recipient, sid, shape, raw + KM_MSG_HEAD, id);
+}
+
+int km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
+		 const struct km_shape *shape, const uint8_t *body, const struct km_identity *id)
+{
+	uint8_t head[KM_MSG_HEAD];
+	int err = make_head(head, proto, round, sender, recipient, sid, shape, body, id);
+
+	if (err)
+		return err;
+	km_buf_reserve(out, KM_MSG_HEAD + (size_t)km_shape_size(shape));
+	km_put_bytes(out, head, sizeof(head));
+	km_put_bytes(out, body, (size_t)km_shape_size(shape));
 	return out->err;
 }

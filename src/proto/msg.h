@@ -70,6 +70,9 @@ int km_msg_path(uint8_t (*path)[KM_HASH_SIZE], unsigned *count, const struct km_
 /* KM_OK when these bytes are that leaf of the body that m's header signed, of this shape; else KM_E_VERIFY. m's body is not needed. */
 int km_msg_path_check(const struct km_msg *m, const struct km_shape *shape, uint32_t leaf, const uint8_t *p, size_t len,
 		      const uint8_t *path, unsigned count) KM_MUST;
+/* The same in place: raw is KM_MSG_HEAD bytes to be written and then the body. */
+int km_msg_seal(uint8_t *raw, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient, const uint8_t sid[KM_HASH_SIZE],
+		const struct km_shape *shape, const struct km_identity *id) KM_MUST;
 /* Root of a body by its shape, without an envelope. */
 int km_msg_root(uint8_t root[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body) KM_MUST;
 

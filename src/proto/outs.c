@@ -16,8 +16,8 @@ void km_out_free(struct km_out *out)
 		return;
 	if (out->secret)
 		km_secret_free(out->data);
-	else
-		free(out->data);
+	else if (out->data)
+		free(out->data - out->room);
 	free(out);
 }
 

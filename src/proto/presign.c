@@ -288,6 +288,12 @@ static int worked_op(struct km_machine *m, struct km_job *job, struct km_outs *o
 	}
 	if (err)
 		return km_machine_drop(s->m, err, 0, outs);
+	if (s->spoiled) {
+		const struct km_stored *got = &m->priv[m->round - 1][s->spoiled];
+
+		err = km_outs_add(outs, KM_OUT_DISPUTE, s->spoiled, KM_E_ENCODING, got->msg.digest, KM_HASH_SIZE);
+		return err ? err : km_machine_drop(m, KM_E_ENCODING, 0, outs);
+	}
 	err = convict(s, outs);
 	if (err)
 		return err;

@@ -146,6 +146,7 @@ struct km_presign {
 
 	/* results of a job */
 	uint8_t *body;                       /* body of the message to send */
+	uint8_t spoiled;                     /* whose private message had another body than it signed; 0 = nobody's */
 	int fail;                            /* KM_OK, or why the run fails */
 	uint8_t failed_check;                /* enum km_open_check */
 	uint16_t failed_index;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "proto/any_impl.h"
 #include "zk/dlog.h"
 
 static struct rush *rush_of(const struct km_machine *m)
@@ -17,6 +18,9 @@ static int release(struct rush *r, struct km_machine *m, struct km_job *job, str
 
 	if (job->what <= KM_JOB_LAST && r->change[job->what] && !job->err && !s->fail && !m->open)
 		r->change[job->what](r->ctx, s);
+	/* what was changed is signed as it is now */
+	if (!job->err && !s->fail && !m->open && km_any_seal(s, job->what))
+		return KM_E_NOMEM;
 	return r->honest->worked(m, job, outs);
 }
 

@@ -298,6 +298,7 @@ static int forge_worked(struct km_machine *m, struct km_job *job, struct km_outs
 
 	for (unsigned i = 0; body && round_of[job->what] == forging->round && i < forging->times; i++)
 		body[forging->offset + i] ^= forging->value;
+	assert_int_equal(km_any_seal(s, job->what), KM_OK);
 	return honest_ops->worked(m, job, outs);
 }
 

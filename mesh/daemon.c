@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/secret.h"
 #include "mesh/files.h"
+#include "mesh/pieces.h"
 #include "mesh/notify.h"
 #include "node/wire.h"
 
@@ -66,6 +67,9 @@ static void do_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *
 	} else if (side == KMD_SIDE_PEER && d->frontend && e->to.kind == KM_ADDR_FRONTEND && e->to.id == d->config->frontend_id) {
 		ev.from = (struct km_addr){.kind = KM_ADDR_PEER, .id = (uint16_t)d->config->peer_id};
 		kmd_daemon_post(d, KMD_SIDE_FRONTEND, &ev, e->data, e->len, e->secret);
+	} else if (e->room || (!e->secret && e->len > KMD_PIECES_OVER && side == KMD_SIDE_PEER && e->to.kind == KM_ADDR_PEER)) {
+		kmd_transport_send_block(d->transport, e->to, e->data - e->room, e->data, e->len);
+		e->data = NULL; /* the transport's now */
 	} else {
 		kmd_transport_send(d->transport, side, e->to, e->data, e->len, e->secret);
 		if (e->secret)
@@ -194,6 +198,13 @@ static void on_message(void *ctx, enum kmd_side side, struct km_addr from, const
 	kmd_daemon_step(ctx, side, &ev);
 }
 
+static void on_large(void *ctx, enum kmd_side side, struct km_addr from, size_t len, uint8_t **block)
+{
+	struct km_event ev = {.kind = KM_EVENT_MESSAGE, .from = from, .data = *block, .len = len, .block = block};
+
+	kmd_daemon_step(ctx, side, &ev);
+}
+
 static void on_channel(struct kmd_daemon *d, enum kmd_side side, struct km_addr from, enum km_event_kind kind)
 {
 	struct km_event ev = {.kind = kind, .from = from};
@@ -213,7 +224,7 @@ static void on_down(void *ctx, enum kmd_side side, struct km_addr from)
 	on_channel(ctx, side, from, KM_EVENT_DOWN);
 }
 
-static const struct kmd_transport_ops transport_ops = {.message = on_message, .up = on_up, .down = on_down};
+static const struct kmd_transport_ops transport_ops = {.message = on_message, .large = on_large, .up = on_up, .down = on_down};
 
 static void worker_ready(struct kmd_watch *w, uint32_t events)
 {

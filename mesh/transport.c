@@ -12,6 +12,7 @@
 #include "base/sig.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
+#include "mesh/pieces.h"
 #include "mesh/zap.h"
 
 #define MAX_ROUTING 255
@@ -20,7 +21,10 @@
 #define AGAIN_MAX_US 16000000u
 /* Frames taken from one socket before the others have their turn. */
 #define TURN 8
-#define MAX_PEER_FRAME ((int64_t)KM_MAX_ENVELOPE + 4096)
+/* What is larger comes in pieces; a sharing for P-521 is secret and comes whole. */
+#define MAX_PEER_FRAME ((int64_t)256 * 1024)
+#define QUEUE 1000
+#define FULL_US 5000
 /* REQ with its bytes and an authenticator for every peer. */
 #define MAX_FRONTEND_FRAME ((int64_t)KM_MAX_REQUEST_BYTES + 4096)
 #define MAX_REPLY_FRAME ((int64_t)1024 * 1024)
@@ -34,6 +38,8 @@ struct channel {
 	void *socket, *monitor;
 	struct kmd_watch watch, monitor_watch;
 	int dirty, monitor_dirty, up;
+	struct kmd_pieces_out out;      /* of a peer's DEALER */
+	uint64_t full_until_us;         /* ZeroMQ's queue was full */
 	uint64_t again_us, pause_us;    /* of a DEALER whose handshake failed: when to connect anew, 0 = not */
 };
 
@@ -54,6 +60,7 @@ struct kmd_transport {
 	struct channel *frontend_router, *peer_dealer[KM_MAX_PEERS + 1], *frontend_dealer[KM_MAX_PEERS + 1];
 	struct route *routes; /* by frontend id: where its last frame came from */
 	uint8_t channel_pub[KM_CHANKEY_SIZE];
+	struct kmd_pieces_in in[KM_MAX_PEERS + 1]; /* by peer */
 	struct kmd_transport_stats stats;
 };
 
@@ -100,8 +107,8 @@ static int set_options(struct kmd_transport *t, struct channel *ch, const char *
 		int option, value;
 	} opts[] = {
 	    {ZMQ_LINGER, 0},
-	    {ZMQ_SNDHWM, 2000},
-	    {ZMQ_RCVHWM, 2000},
+	    {ZMQ_SNDHWM, QUEUE},
+	    {ZMQ_RCVHWM, QUEUE},
 	    {ZMQ_IMMEDIATE, 1},
 	    {ZMQ_HANDSHAKE_IVL, 5000},
 	    {ZMQ_HEARTBEAT_IVL, 1000},
@@ -319,7 +326,10 @@ void kmd_transport_close(struct kmd_transport *t)
 		}
 		if (ch->socket)
 			zmq_close(ch->socket);
+		(void)kmd_pieces_clear(&ch->out);
 	}
+	for (i = 0; i <= KM_MAX_PEERS; i++)
+		kmd_pieces_in_clear(&t->in[i]);
 	unwatch(t, &t->zap_watch);
 	kmd_zap_close(&t->zap);
 	if (t->zmq)
@@ -384,6 +394,79 @@ void kmd_transport_send(struct kmd_transport *t, enum kmd_side side, struct km_a
 			to.kind == KM_ADDR_PEER ? "peer" : "frontend", to.id);
 }
 
+/* ---- large frames */
+
+/* As many pieces as may go. A full queue is looked at again a little later. */
+static void send_pieces(struct kmd_transport *t, struct channel *ch)
+{
+	uint8_t piece[KMD_PIECE_MAX];
+	uint64_t now_us;
+	size_t n;
+
+	if (!ch->out.head)
+		return;
+	now_us = kmd_mono_us();
+	t->stats.not_sent += kmd_pieces_tick(&ch->out, now_us);
+	while (now_us >= ch->full_until_us && (n = kmd_pieces_next(&ch->out, piece))) {
+		if (send_frame(ch, NULL, piece, n, 0)) {
+			ch->full_until_us = now_us + FULL_US;
+			break;
+		}
+		kmd_pieces_sent(&ch->out, now_us);
+		t->stats.sent++;
+	}
+}
+
+void kmd_transport_send_block(struct kmd_transport *t, struct km_addr to, uint8_t *block, const uint8_t *data, size_t len)
+{
+	struct channel *ch = to.kind == KM_ADDR_PEER && to.id <= KM_MAX_PEERS ? t->peer_dealer[to.id] : NULL;
+
+	if (len <= KMD_PIECES_OVER) {
+		kmd_transport_send(t, KMD_SIDE_PEER, to, (void *)(uintptr_t)data, len, 0);
+		free(block);
+		return;
+	}
+	if (!ch || !ch->up) {
+		free(block);
+	} else if (kmd_pieces_add(&ch->out, block, data, len, kmd_mono_us()) == KM_OK) {
+		send_pieces(t, ch);
+		return;
+	}
+	t->stats.not_sent++;
+	kmd_log_limited(KM_LOG_DEBUG, "a frame of %zu bytes for peer %u was not sent: no connection, or too much is waiting for it", len,
+			to.id);
+}
+
+/* A piece, or a word that one has come; 0 for other frames. */
+static int take_piece(struct kmd_transport *t, struct km_addr from, const uint8_t *d, size_t n)
+{
+	struct channel *back = t->peer_dealer[from.id];
+	uint8_t got_frame[KMD_GOT_SIZE], *block;
+	size_t len;
+	int got, whole;
+
+	if (!n || (d[0] != KMD_PIECE && d[0] != KMD_PIECE_GOT))
+		return 0;
+	t->stats.received++;
+	if (d[0] == KMD_PIECE_GOT) {
+		if (back && kmd_pieces_on_got(&back->out, d, n, kmd_mono_us()) == KM_E_ENCODING)
+			t->stats.malformed++;
+		else if (back)
+			send_pieces(t, back);
+		return 1;
+	}
+	whole = kmd_pieces_take(&t->in[from.id], d, n, kmd_mono_us(), &block, &len, got_frame, &got);
+	if (whole == KM_E_ENCODING)
+		t->stats.malformed++;
+	if (got && back)
+		(void)send_frame(back, NULL, got_frame, sizeof(got_frame), 0);
+	if (whole == 1) {
+		t->ops->large(t->ctx, KMD_SIDE_PEER, from, len, &block);
+		free(block);
+	}
+	return 1;
+}
+
 /* ---- receiving */
 
 static void deliver(struct kmd_transport *t, struct channel *ch, struct km_addr from, zmq_msg_t *m)
@@ -434,7 +517,8 @@ static int receive(struct kmd_transport *t, struct channel *ch)
 	}
 	if (!bad && parts == router + 1 && (!router || router_from(t, ch, &m, &route, &from) == KM_OK) &&
 	    ch->role != ROLE_PEER_DEALER) {
-		deliver(t, ch, from, &m);
+		if (ch->role != ROLE_PEER_ROUTER || !take_piece(t, from, zmq_msg_data(&m), zmq_msg_size(&m)))
+			deliver(t, ch, from, &m);
 	} else {
 		t->stats.malformed++;
 		kmd_log_limited(KM_LOG_WARN, "dropped a message of %d parts without a valid sender", parts);
@@ -472,6 +556,7 @@ static void channel_event(struct kmd_transport *t, struct channel *ch, unsigned 
 		return;
 	}
 	if (event == ZMQ_EVENT_DISCONNECTED) {
+		t->stats.not_sent += kmd_pieces_clear(&ch->out);
 		if (ch->up)
 			t->ops->down(t->ctx, side, peer);
 		ch->up = 0;
@@ -540,6 +625,7 @@ int kmd_transport_pump(struct kmd_transport *t)
 			monitor_pump(t, ch);
 		}
 		connect_again(t, ch);
+		send_pieces(t, ch);
 		if (!ch->dirty)
 			continue;
 		ch->dirty = 0;
@@ -548,6 +634,9 @@ int kmd_transport_pump(struct kmd_transport *t)
 		if (n == TURN)
 			ch->dirty = 1;
 	}
+	for (i = 1; i <= KM_MAX_PEERS; i++)
+		if (t->in[i].block)
+			t->stats.malformed += (unsigned)kmd_pieces_in_tick(&t->in[i], kmd_mono_us());
 	/* What was sent on a socket after its turn has marked it again. */
 	for (i = 0; i < t->n_channels; i++)
 		more |= t->channels[i].dirty | t->channels[i].monitor_dirty;

@@ -1,5 +1,9 @@
 /* transport.h: frames between nodes over ZeroMQ with CURVE on every socket.
  *
+ * Frames of more than 64 KiB between peers go in pieces (pieces.h), but for secret ones, which are sharings of some 100 KiB at most.
+ * So memory for a peer is bounded: 40 MiB of large frames that wait to go, one of at most 16 MiB that is coming, and what ZeroMQ
+ * queues: 1000 frames of at most 256 KiB, of which an honest peer's are a few hundred bytes each, and 128 KiB of pieces.
+ *
  * A peer binds one ROUTER for the other peers and one for frontends, so that neither can starve the other, and connects one
  * DEALER to the ROUTER of every other peer: a channel carries one direction. A frontend connects one DEALER to every peer's
  * frontend ROUTER; answers come back on it. Who sent a frame is what CURVE proved about its connection (ZAP's User-Id), never a
@@ -22,6 +26,8 @@ enum kmd_side { KMD_SIDE_PEER = 1, KMD_SIDE_FRONTEND = 2 };
 struct kmd_transport_ops {
 	/* data is borrowed, and wiped afterwards. */
 	void (*message)(void *ctx, enum kmd_side side, struct km_addr from, const uint8_t *data, size_t len);
+	/* The same for a frame that came in pieces; it lies at the beginning of *block, and who keeps it sets *block to NULL. */
+	void (*large)(void *ctx, enum kmd_side side, struct km_addr from, size_t len, uint8_t **block);
 	void (*up)(void *ctx, enum kmd_side side, struct km_addr from);
 	void (*down)(void *ctx, enum kmd_side side, struct km_addr from);
 };
@@ -41,6 +47,8 @@ void kmd_transport_close(struct kmd_transport *t);
 /* Sends or drops; never waits. secret: data lies in the secret arena and now belongs to the transport (freed there in any case).
  */
 void kmd_transport_send(struct kmd_transport *t, enum kmd_side side, struct km_addr to, void *data, size_t len, int secret);
+/* The same for a frame at data, in a malloc'd block that now belongs to the transport: to a peer in pieces (pieces.h) when it is a large one. */
+void kmd_transport_send_block(struct kmd_transport *t, struct km_addr to, uint8_t *block, const uint8_t *data, size_t len);
 /* Delivers what came in; at most a few frames of each socket. Returns 1 when there may be more at once. */
 int kmd_transport_pump(struct kmd_transport *t);
 void kmd_transport_stats(const struct kmd_transport *t, struct kmd_transport_stats *out);

@@ -38,7 +38,7 @@ static void on_channel(void *ctx, enum kmd_side side, struct km_addr from)
 {
 }
 
-static const struct kmd_transport_ops ops = {on_message, on_channel, on_channel};
+static const struct kmd_transport_ops ops = {.message = on_message, .up = on_channel, .down = on_channel};
 
 static void free_address(char out[64])
 {

@@ -6,7 +6,7 @@
 
 #define MAX_N 9
 
-const int swarm_any_engine = 0;
+const int swarm_any_engine = 1;
 
 unsigned swarm_pick(struct swarm *w, unsigned lo, unsigned hi)
 {
@@ -33,8 +33,8 @@ static unsigned choose(unsigned n, unsigned k)
 static void draw_size(struct swarm *w, struct sim_options *o)
 {
 	/* small ones more often, as they cost less; the last of each kind stands for every N and T */
-	static const uint8_t sizes[][2] = {{3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {4, 2}, {4, 2}, {4, 2}, {5, 2},
-					   {5, 3}, {5, 3}, {5, 3}, {5, 3}, {6, 3}, {7, 4}, {0, 0}};
+	static const uint8_t sizes[][2] = {{2, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 3}, {4, 2},
+					   {4, 2}, {4, 2}, {4, 3}, {5, 2}, {5, 3}, {5, 3}, {5, 3}, {5, 3}, {0, 0}};
 	unsigned k = swarm_pick(w, 0, sizeof(sizes) / sizeof(sizes[0]) - 1);
 
 	o->n = sizes[k][0];
@@ -141,6 +141,7 @@ void swarm_draw(struct swarm *w, struct sim_options *o)
 	/* a toy group for volume, P-256 for fidelity */
 	o->curve = swarm_pick(w, 0, 9) < 4 && o->threshold <= 3 ? KM_CURVE_P256 : KM_CURVE_TOY;
 	w->real_signatures = swarm_pick(w, 0, 7) == 0;
+	w->real_ot = swarm_pick(w, 0, o->threshold == 2 ? 7 : o->threshold == 3 ? 31 : 255) == 0;
 }
 
 void swarm_in_words(const struct swarm *w, const struct sim_options *o, char *out, size_t size)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "base/rng.h"
 #include "base/sig.h"
 #include "ec/msm.h"
 #include "ec/mul_many.h"
+#include "proto/ot_base.h"
 #include "sim_alloc.h"
 #include "sim_map.h"
 
@@ -23,7 +25,7 @@ struct answer {
 static struct sim_map memo;
 static struct answer **answers;
 static size_t n_answers, cap_answers;
-static int toy, forgetful;
+static int toy, forgetful, ideal;
 static unsigned n_signed;
 
 int __real_km_ed25519_verify(const uint8_t pub[32], const void *msg, size_t n, const uint8_t sig[KM_SIG_SIZE]);
@@ -44,6 +46,21 @@ int __real_km_msm_var(const struct km_curve *c, struct km_point *r, const struct
 int __wrap_km_msm_var(const struct km_curve *c, struct km_point *r, const struct km_scalar *k, const struct km_point *p,
 		      size_t n) KM_MUST;
 
+int __real_km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE],
+			     struct km_secret *x, uint8_t *r_enc, struct km_rng *rng);
+int __wrap_km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE],
+			     struct km_secret *x, uint8_t *r_enc, struct km_rng *rng) KM_MUST;
+int __real_km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y,
+				const uint8_t *a_enc, const uint8_t *r_enc, uint8_t (*keys)[2][KM_OT_KEY_SIZE]);
+int __wrap_km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y,
+				const uint8_t *a_enc, const uint8_t *r_enc, uint8_t (*keys)[2][KM_OT_KEY_SIZE]) KM_MUST;
+int __real_km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *x,
+				  const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *a_enc, const uint8_t *r_enc,
+				  uint8_t (*keys)[KM_OT_KEY_SIZE]);
+int __wrap_km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *x,
+				  const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *a_enc, const uint8_t *r_enc,
+				  uint8_t (*keys)[KM_OT_KEY_SIZE]) KM_MUST;
+
 void sim_memo_clear(void)
 {
 	for (size_t i = 0; i < n_answers; i++)
@@ -54,11 +71,12 @@ void sim_memo_clear(void)
 	sim_map_clear(&memo);
 }
 
-void sim_memo_begin(int toy_signatures, int remember)
+void sim_memo_begin(int toy_signatures, int remember, int ideal_ot)
 {
 	sim_memo_clear();
 	toy = toy_signatures;
 	forgetful = !remember;
+	ideal = ideal_ot;
 }
 
 /* The answer to the call that h names; *fresh: it is still to be filled in. */
@@ -254,6 +272,105 @@ int __wrap_km_msm_check_var(const struct km_curve *c, struct km_msm *m)
 	struct answer *a = look_up(&h, 0, &fresh);
 	if (fresh)
 		a->err = __real_km_msm_check_var(c, m);
+	sim_alloc_resume();
+	return a->err;
+}
+
+/* ---- base OTs: hundreds of points each, most of the cost of a small run. The ideal ones give Alice the keys of her choice and Bob both,
+ * and both ends other keys when anything of what was sent differs. */
+
+static void start_pair(struct km_hash *h, const char *what, const struct km_curve *c, const struct km_ot_pair *pair)
+{
+	km_hash_init(h, what);
+	km_hash_u32(h, km_curve_id(c));
+	km_hash_field(h, pair->sid, KM_HASH_SIZE);
+	km_hash_u8(h, pair->alice);
+	km_hash_u8(h, pair->bob);
+}
+
+static void ideal_key(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t *a_enc, const uint8_t *r_enc, unsigned e,
+		      uint8_t key[KM_OT_KEY_SIZE])
+{
+	size_t ps = km_curve_point_size(c);
+	struct km_hash h;
+
+	start_pair(&h, "sim/ot", c, pair);
+	km_hash_field(&h, a_enc, ps);
+	km_hash_field(&h, r_enc, 2 * ps);
+	km_hash_u8(&h, (uint8_t)e);
+	km_hash_final(&h, key);
+}
+
+int __wrap_km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE],
+			     struct km_secret *x, uint8_t *r_enc, struct km_rng *rng)
+{
+	size_t ps = km_curve_point_size(c);
+
+	if (!ideal)
+		return __real_km_ot_base_choose(c, pair, delta, x, r_enc, rng);
+	km_rng_bytes(rng, r_enc, 2 * KM_OT_KAPPA * ps);
+	for (unsigned i = 0; i < 2 * KM_OT_KAPPA; i++)
+		r_enc[i * ps] = 2;
+	memset(x, 0, KM_OT_KAPPA * sizeof(*x));
+	return KM_OK;
+}
+
+int __wrap_km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *y,
+				const uint8_t *a_enc, const uint8_t *r_enc, uint8_t (*keys)[2][KM_OT_KEY_SIZE])
+{
+	size_t ps = km_curve_point_size(c), size = 2 * KM_OT_KAPPA * KM_OT_KEY_SIZE;
+	struct km_hash h;
+	int fresh;
+
+	if (ideal) {
+		for (unsigned p = 0; p < KM_OT_KAPPA; p++, r_enc += 2 * ps) {
+			if (r_enc[0] != 2 || r_enc[ps] != 2)
+				return KM_E_ENCODING;
+			ideal_key(c, pair, a_enc, r_enc, 0, keys[p][0]);
+			ideal_key(c, pair, a_enc, r_enc, 1, keys[p][1]);
+		}
+		return KM_OK;
+	}
+	sim_alloc_pause();
+	start_pair(&h, "memo/ot-both", c, pair);
+	km_hash_field(&h, y, sizeof(*y));
+	km_hash_field(&h, a_enc, ps);
+	km_hash_field(&h, r_enc, 2 * KM_OT_KAPPA * ps);
+	struct answer *a = look_up(&h, size, &fresh);
+	if (fresh) {
+		a->err = __real_km_ot_base_keys_both(c, pair, y, a_enc, r_enc, keys);
+		memcpy(a->out, keys, size);
+	}
+	memcpy(keys, a->out, size);
+	sim_alloc_resume();
+	return a->err;
+}
+
+int __wrap_km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_pair *pair, const struct km_secret *x,
+				  const uint8_t delta[KM_OT_DELTA_SIZE], const uint8_t *a_enc, const uint8_t *r_enc,
+				  uint8_t (*keys)[KM_OT_KEY_SIZE])
+{
+	size_t ps = km_curve_point_size(c), size = KM_OT_KAPPA * KM_OT_KEY_SIZE;
+	struct km_hash h;
+	int fresh;
+
+	if (ideal) {
+		for (unsigned p = 0; p < KM_OT_KAPPA; p++, r_enc += 2 * ps)
+			ideal_key(c, pair, a_enc, r_enc, km_ot_bit(delta, p), keys[p]);
+		return a_enc[0] == 2 || a_enc[0] == 3 ? KM_OK : KM_E_ENCODING;
+	}
+	sim_alloc_pause();
+	start_pair(&h, "memo/ot-chosen", c, pair);
+	km_hash_field(&h, x, KM_OT_KAPPA * sizeof(*x));
+	km_hash_field(&h, delta, KM_OT_DELTA_SIZE);
+	km_hash_field(&h, a_enc, ps);
+	km_hash_field(&h, r_enc, 2 * KM_OT_KAPPA * ps);
+	struct answer *a = look_up(&h, size, &fresh);
+	if (fresh) {
+		a->err = __real_km_ot_base_keys_chosen(c, pair, x, delta, a_enc, r_enc, keys);
+		memcpy(a->out, keys, size);
+	}
+	memcpy(keys, a->out, size);
 	sim_alloc_resume();
 	return a->err;
 }

@@ -93,7 +93,7 @@ void swarm_run(uint64_t seed, unsigned curve, int verbose, int again, struct swa
 		o.curve = curve;
 	swarm_in_words(&w, &o, out->shape, sizeof(out->shape));
 	if (!again)
-		sim_memo_begin(!w.real_signatures, o.curve == KM_CURVE_P256);
+		sim_memo_begin(!w.real_signatures, o.curve == KM_CURVE_P256, !w.real_ot);
 	w.s = sim_new(&o);
 	for (unsigned i = 0; i < w.n_draft; i++)
 		evil_add(&w.evil, w.s, w.draft[i].who, w.draft[i].habits, w.draft[i].rate, key);

@@ -33,6 +33,7 @@ struct swarm {
 	int evil_early;            /* corrupt already when the key is made */
 	uint32_t restorable;       /* peers whose disks may come back old */
 	int real_signatures;       /* Ed25519 */
+	int real_ot;               /* base OTs over the group */
 	struct swarm_blame blame;
 	const char *phase;
 	char why[80];              /* not settled */

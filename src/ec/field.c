@@ -118,12 +118,14 @@ void km_p256_sqr(mp_limb_t *r, const mp_limb_t *a)
 
 void km_mod_add(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	BY_SIZE(m, km_fe_add_n(r, a, b, m->m, 1), km_fe_add_n(r, a, b, m->m, 4), km_fe_add_n(r, a, b, m->m, 6), km_fe_add_n(r, a, b, m->m, 9));
+	BY_SIZE(m, km_fe_add_n(r, a, b, m->m, 1), km_fe_add_n(r, a, b, m->m, 4),
+		km_fe_add_n(r, a, b, m->m, 6), km_fe_add_n(r, a, b, m->m, 9));
 }
 
 void km_mod_sub(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	BY_SIZE(m, km_fe_sub_n(r, a, b, m->m, 1), km_fe_sub_n(r, a, b, m->m, 4), km_fe_sub_n(r, a, b, m->m, 6), km_fe_sub_n(r, a, b, m->m, 9));
+	BY_SIZE(m, km_fe_sub_n(r, a, b, m->m, 1), km_fe_sub_n(r, a, b, m->m, 4),
+		km_fe_sub_n(r, a, b, m->m, 6), km_fe_sub_n(r, a, b, m->m, 9));
 }
 
 void km_mod_neg(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)
@@ -139,7 +141,8 @@ void km_mod_mul(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a, const 
 	if (m->n == 4 && m->minv == 1)
 		km_p256_mul(r, a, b);
 	else
-		BY_SIZE(m, km_fe_mul_n(r, a, b, m, 1), km_fe_mul_n(r, a, b, m, 4), km_fe_mul_n(r, a, b, m, 6), km_fe_mul_n(r, a, b, m, 9));
+		BY_SIZE(m, km_fe_mul_n(r, a, b, m, 1), km_fe_mul_n(r, a, b, m, 4),
+			km_fe_mul_n(r, a, b, m, 6), km_fe_mul_n(r, a, b, m, 9));
 }
 
 void km_mod_sqr(const struct km_mod *m, mp_limb_t *r, const mp_limb_t *a)

@@ -192,6 +192,21 @@ static void each_scalar(struct km_presign *s, uint8_t *at)
 	*at = was;
 }
 
+/* Both responses of one member: its two proofs fail together, by amounts it chooses. WHY: with weights that it could know, or one
+ * weight for both, they would cancel. */
+static void each_pair_of_responses(struct km_presign *s, uint8_t *body)
+{
+	uint8_t z = body[AT_Z], zv = body[AT_ZV];
+
+	for (unsigned v = 0; v < g.q * g.q; v++) {
+		body[AT_Z] = (uint8_t)(v / g.q);
+		body[AT_ZV] = (uint8_t)(v % g.q);
+		judge_c3(s);
+	}
+	body[AT_Z] = z;
+	body[AT_ZV] = zv;
+}
+
 /* Bytes that are no point, or no scalar: exactly their author. */
 static void each_non_value(struct km_presign *s, unsigned j, uint8_t *at, unsigned width)
 {
@@ -257,6 +272,7 @@ static void cheat_c3(struct km_presign *s)
 		each_non_value(s, j, body + AT_Z, 1);
 		each_scalar(s, body + AT_ZV);
 		each_non_value(s, j, body + AT_ZV, 1);
+		each_pair_of_responses(s, body);
 		each_proved_lie(s, j, body);
 	}
 	tiny_forget(s, KM_TUPLE_RAW);

@@ -9,7 +9,7 @@ shift 2
 src=$build/src obj=$build/obj log=$build/log
 cat=$src/tests/mutants/catalogue awk=$src/tests/mutants/mutant.awk
 seeds=${KM_MUTANT_SEEDS:-1-60}
-limit=${KM_MUTANT_TIMEOUT:-300}
+limit=${KM_MUTANT_TIMEOUT:-120}
 mkdir -p "$obj" "$log" "$src"
 
 copy_source() {

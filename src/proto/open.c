@@ -271,6 +271,8 @@ int km_open_judged(struct km_presign *s, int err, struct km_outs *outs)
 	uint32_t culprits = s->verdict.culprits & ~km_set_bit(s->m->self), silent = s->verdict.silent;
 	uint32_t fresh = culprits & ~s->convicted;
 
+	if (err)
+		return km_machine_drop(s->m, err, 0, outs);
 	for (unsigned j = km_set_next(fresh, 0); j && !err; j = km_set_next(fresh, j))
 		err = convict_opened(s, j, outs);
 	/* WHY a PASS is no excuse: OK of everybody came before it, so that who says FAIL gave no cause for one (A14) */

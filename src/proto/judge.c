@@ -88,8 +88,9 @@ static int read_join(const struct km_ev_item *it, unsigned sender, const uint8_t
 	if (err)
 		return err;
 	km_setup_join_sid(it->msg.body, sid);
-	return memcmp(sid, it->msg.sid, KM_HASH_SIZE) == 0 && memcmp(it->msg.body, proposal, KM_HASH_SIZE) == 0 ? KM_OK
-													       : KM_E_MISMATCH;
+	if (KM_RULE(km_rule_judge_sid) && memcmp(it->msg.body, proposal, KM_HASH_SIZE) != 0)
+		return KM_E_MISMATCH;
+	return memcmp(sid, it->msg.sid, KM_HASH_SIZE) == 0 ? KM_OK : KM_E_MISMATCH;
 }
 
 /* KM_E_MISMATCH when what follows is not of the run that PROPOSE and JOINs make. */

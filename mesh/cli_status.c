@@ -82,6 +82,10 @@ static const char *link_state(const json_t *p)
 		return "ROSTER DIFFERS";
 	if (yes(p, "quarantined"))
 		return "QUARANTINED";
+	if (json_array_size(json_object_get(p, "accusers")))
+		return yes(p, "live") ? "live, disputed" : "disputed";
+	if (yes(p, "suspected"))
+		return yes(p, "live") ? "live, suspected" : "suspected";
 	return yes(p, "live") ? "live" : "not live";
 }
 
@@ -123,7 +127,7 @@ static void show_peer(const json_t *peer)
 	       num(peer, "signed_as_aggregator"), num(peer, "signed_as_signer"), num(peer, "presigned"), num(peer, "runs_done"),
 	       num(peer, "runs_dropped"), num(peer, "refused"), num(peer, "dropped_frames"));
 	if (num(peer, "convictions") || num(peer, "disputes"))
-		printf("  CONVICTIONS %lld, disputes %lld: see the log\n", num(peer, "convictions"), num(peer, "disputes"));
+		printf("  CONVICTIONS %lld, disputes %lld: see keymesh quarantine list\n", num(peer, "convictions"), num(peer, "disputes"));
 }
 
 static void show_frontend(const json_t *fe)

@@ -144,7 +144,8 @@ static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect
 	case KM_EFFECT_AUDIT:
 		break;
 	case KM_EFFECT_EVIDENCE:
-		if (d->store && kmd_store_evidence(d->store, e->data, e->len, &f))
+		/* a dispute (a negative code) convinces nobody else; the node keeps it in its own state */
+		if (e->err > 0 && d->store && kmd_store_evidence(d->store, e->data, e->len, &f))
 			kmd_log(KM_LOG_ERROR, "evidence could not be kept: %s", f.text);
 		break;
 	case KM_EFFECT_LOG:

@@ -62,6 +62,15 @@ static const struct kmd_command commands[] = {
 	  "\n"
 	  "list judges all that a peer has kept, one line each.\n"
 	  "  --state DIR    its state_dir (default /var/lib/keymesh)\n" },
+	{ "quarantine", kmd_cmd_quarantine, "show and end what a peer holds against others",
+	  "keymesh quarantine list [--json] [--socket SOCKET]\n"
+	  "       keymesh quarantine clear PEER [--socket SOCKET]\n"
+	  "\n"
+	  "list shows whom the asked peer has quarantined, who is accused or suspected, why, and since when.\n"
+	  "  --json     for programs: the peers of the list as in the status\n"
+	  "clear forgets all that this peer holds against PEER (a name or an id): proofs, accusations of and by it, suspicion. What is\n"
+	  "known by now does not come back by the word of others; what it does from now on counts. Each operator decides for his own\n"
+	  "peer: ask one with role peer, as a user of listen.admin_users.\n" },
 	{ "bench", kmd_cmd_bench, "measure signing",
 	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
 	  "\n"

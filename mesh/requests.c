@@ -269,6 +269,28 @@ static int on_keygen(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	return KM_OK;
 }
 
+static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
+{
+	struct km_request req = {.kind = KM_REQUEST_CLEAR};
+	struct km_rpc_clear m;
+	int err = km_rpc_decode_clear(f, &m);
+
+	if (err)
+		return err;
+	if (!is_admin(d, kmd_client_uid(c))) {
+		send_error(c, f->seq, KM_E_RIGHTS, "only users in listen.admin_users of keymesh.conf may clear peers");
+		return KM_OK;
+	}
+	if (!d->peer) {
+		send_error(c, f->seq, KM_E_STATE, "this keymeshd has not the role peer; ask one that has");
+		return KM_OK;
+	}
+	req.peer = m.peer;
+	kmd_log(KM_LOG_NOTICE, "clearing of peer %u asked for by user %u", (unsigned)m.peer, (unsigned)kmd_client_uid(c));
+	give_request(d, c, KMD_SIDE_PEER, f->seq, &req);
+	return KM_OK;
+}
+
 static int on_status(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
 	int err = km_rpc_decode_status(f);
@@ -306,6 +328,8 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 		return on_status(d, c, f);
 	case KM_RPC_KEYGEN:
 		return on_keygen(d, c, f);
+	case KM_RPC_CLEAR:
+		return on_clear(d, c, f);
 	default:
 		/* WHY an answer and no cut: a newer client may try what this daemon does not know. */
 		send_error(c, f->seq, KM_E_VERSION, "this keymeshd does not know that request");

@@ -59,6 +59,16 @@ static json_t *peer_links(const struct km_peer_status *s, int *bad)
 		put_int(o, "rtt_us", p->rtt_us, bad);
 		put(o, "clock_offset_ms", json_integer((json_int_t)p->clock_offset_ms), bad);
 		put_int(o, "suspicion", p->suspicion, bad);
+		put(o, "suspected", json_boolean(p->suspected), bad);
+		put(o, "convicted", json_boolean(p->convicted), bad);
+		put(o, "evidence", json_string(p->evidence), bad);
+		if (p->evidence[0])
+			put_hex(o, "digest", p->digest, KM_HASH_SIZE, bad);
+		put_int(o, "since_ms", p->since_ms, bad);
+		put(o, "accusers", id_set(p->accusers, bad), bad);
+		put(o, "disputed_with", id_set(p->parted, bad), bad);
+		if (p->barred[0])
+			put(o, "barred_for", json_string(p->barred), bad);
 		if (json_array_append_new(a, o))
 			*bad = 1;
 	}

@@ -186,7 +186,6 @@ void km_blame_proved(struct km_peer *p, unsigned peer, unsigned kind, const char
 		return;
 	quarantine(p, peer, kind, why);
 	km_blame_save(p);
-	km_evidence_export(p, peer, (int)kind, ev, len, "conviction");
 }
 
 void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer, int kind, const uint8_t *items, size_t len)

@@ -201,6 +201,30 @@ void km_evidence_export(struct km_peer *p, unsigned about, int code, const uint8
 	e->len = len;
 }
 
+/* With all that somebody without a mesh needs to judge it. */
+static void export_proof(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len)
+{
+	const struct km_roster *r = &p->s->roster;
+	struct km_evidence_peer peer[KM_MAX_PEERS];
+	uint8_t context[KM_HASH_SIZE];
+	const struct km_key *k = NULL;
+	enum km_evidence_kind k2;
+	struct km_buf b;
+	unsigned n = 0;
+
+	for (unsigned i = km_set_next(r->members, 0); i; i = km_set_next(r->members, i), n++) {
+		peer[n].id = (uint8_t)i;
+		memcpy(peer[n].identity, r->peer[i].identity, KM_IDKEY_SIZE);
+		memcpy(peer[n].channel, r->peer[i].channel, KM_CHANKEY_SIZE);
+	}
+	if (km_evidence_peek(data, len, &k2, context) == KM_OK)
+		k = km_key_find(p, context);
+	km_buf_init(&b);
+	if (km_evidence_file_put(&b, data, len, k ? &k->share->table : NULL, peer, n) == KM_OK)
+		km_evidence_export(p, culprit, (int)kind, b.data, b.len, "conviction");
+	km_buf_clear(&b);
+}
+
 void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len)
 {
 	if (p->proof[culprit])
@@ -208,6 +232,7 @@ void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const 
 	p->proof[culprit] = proof_new(data, len, kind, p->now.wall_ms);
 	if (p->proof[culprit])
 		save(p, culprit);
+	export_proof(p, culprit, kind, data, len);
 }
 
 /* Forgets the proof, and every other one of the same culprit that we have heard of, for good. */

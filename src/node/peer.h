@@ -24,10 +24,19 @@ uint64_t km_peer_deadline(const struct km_peer *p);
 struct km_status_peer {
 	uint8_t id;
 	char name[KM_MAX_NAME + 1];
-	int live, roster_mismatch, quarantined;
+	int live, roster_mismatch;
+	int quarantined;              /* by a proof, or for some key by its accusers */
 	uint32_t rtt_us;              /* smoothed, 0 = unknown */
 	int64_t clock_offset_ms;
 	uint32_t suspicion;           /* score of the link to it */
+	int suspected;                /* ... high enough to be avoided */
+	int convicted;                /* by a proof */
+	char evidence[8];             /* its kind, "E5"; "" if there is none (any more) */
+	uint8_t digest[KM_HASH_SIZE]; /* of the proof */
+	uint64_t since_ms;            /* unix time of the quarantine, or of the first dispute; 0 = unknown */
+	uint32_t accusers;            /* who accuses it */
+	uint32_t parted;              /* with whom it shares no quorum for a dispute, by whoever of the two */
+	char barred[KM_MAX_NAME + 1]; /* a key for which it has too many accusers; "" = none */
 };
 struct km_status_pool {
 	uint32_t quorum;

@@ -4,6 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void status_blame(const struct km_peer *p, unsigned i, struct km_status_peer *s)
+{
+	const struct km_proof *pf = p->proof[i];
+
+	s->convicted = km_set_has(p->quarantined, i);
+	s->since_ms = p->quarantined_ms[i];
+	if (pf) {
+		km_format(s->evidence, sizeof(s->evidence), "%s", km_evidence_name((enum km_evidence_kind)pf->kind));
+		memcpy(s->digest, pf->digest, KM_HASH_SIZE);
+		s->since_ms = pf->since_ms;
+	}
+	s->accusers = p->accusers[i];
+	s->parted = p->feud[i];
+	for (const struct km_dispute *d = p->disputes; d; d = d->next)
+		if (d->accused == i && (!s->since_ms || (!s->convicted && d->since_ms < s->since_ms)))
+			s->since_ms = d->since_ms;
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		if (k->share->usable && km_set_has(km_dispute_barred(p, &k->share->table), i))
+			memcpy(s->barred, k->share->table.name, sizeof(s->barred));
+	s->quarantined = s->convicted || s->barred[0];
+	s->suspected = p->score[p->self][i] >= KM_SCORED;
+}
+
 static void status_peers(const struct km_peer *p, struct km_peer_status *out)
 {
 	const struct km_roster *r = &p->s->roster;
@@ -16,7 +39,7 @@ static void status_peers(const struct km_peer *p, struct km_peer_status *out)
 		memcpy(s->name, r->peer[i].name, sizeof(s->name));
 		s->live = i == p->self || l->live;
 		s->roster_mismatch = l->mismatch;
-		s->quarantined = km_set_has(p->quarantined, i);
+		status_blame(p, i, s);
 		s->rtt_us = l->rtt_us;
 		s->clock_offset_ms = l->offset_ms;
 		s->suspicion = p->score[p->self][i];

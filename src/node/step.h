@@ -82,7 +82,8 @@ enum km_effect_kind {
 	KM_EFFECT_RESULT,     /* answer to request token: err, and struct km_result for a SIGN, text otherwise */
 	KM_EFFECT_PROGRESS,   /* text for request token */
 	KM_EFFECT_AUDIT,      /* data: append to the audit log before any later effect is carried out */
-	KM_EFFECT_EVIDENCE,   /* data: a conviction to be kept; to = the culprit (a peer) */
+	KM_EFFECT_EVIDENCE,   /* to = the peer it is about; err > 0: a conviction of that kind, data: a file of evidence for
+			       * third parties; err < 0: a dispute of our own, data: its envelope */
 	KM_EFFECT_LOG,        /* text, level: for people */
 };
 

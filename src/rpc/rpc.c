@@ -296,6 +296,31 @@ int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m)
 	return err;
 }
 
+int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m)
+{
+	if (m->peer < 1 || m->peer > KM_MAX_PEERS)
+		return KM_E_INVAL;
+	put_head(b, KM_RPC_CLEAR, seq, 1);
+	km_put_u8(b, m->peer);
+	return b->err;
+}
+
+int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m)
+{
+	struct km_reader r;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = open_body(f, KM_RPC_CLEAR, &r);
+	if (err)
+		return err;
+	m->peer = (uint8_t)get_ranged(&r, 1, KM_MAX_PEERS);
+	err = km_reader_end(&r);
+	if (err)
+		memset(m, 0, sizeof(*m));
+	return err;
+}
+
 /* ---- answers ---- */
 
 int km_rpc_encode_key_info(struct km_buf *b, uint32_t seq, const struct km_rpc_key_info *m)

@@ -31,12 +31,13 @@
 #define KM_RPC_MAX_DEADLINE_MS 60000u
 #define KM_RPC_POINT_MAX (1 + 2 * KM_SCALAR_MAX)                 /* uncompressed SEC1 point */
 
-/* Wire values. 5..63 are free for later requests, 70..127 for later answers. */
+/* Wire values. 6..63 are free for later requests, 70..127 for later answers. */
 enum km_rpc_type {
 	KM_RPC_KEY = 1,
 	KM_RPC_SIGN = 2,
 	KM_RPC_STATUS = 3,
 	KM_RPC_KEYGEN = 4,
+	KM_RPC_CLEAR = 5,
 	KM_RPC_KEY_INFO = 64,
 	KM_RPC_SIGNATURE = 65,
 	KM_RPC_JSON = 66,
@@ -76,6 +77,11 @@ struct km_rpc_keygen {
 	char name[KM_MAX_NAME + 1];
 	uint8_t threshold;                     /* KM_MIN_THRESHOLD .. KM_MAX_PEERS */
 	uint8_t curve;                         /* enum km_curve_id */
+};
+
+/* What is held against a peer is forgotten at the one that is asked. */
+struct km_rpc_clear {
+	uint8_t peer;                          /* 1 .. KM_MAX_PEERS */
 };
 
 struct km_rpc_key_info {
@@ -122,6 +128,7 @@ int km_rpc_encode_key(struct km_buf *b, uint32_t seq, const struct km_rpc_key *m
 int km_rpc_encode_sign(struct km_buf *b, uint32_t seq, const struct km_rpc_sign *m) KM_MUST;
 int km_rpc_encode_status(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_keygen(struct km_buf *b, uint32_t seq, const struct km_rpc_keygen *m) KM_MUST;
+int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m) KM_MUST;
 int km_rpc_encode_key_info(struct km_buf *b, uint32_t seq, const struct km_rpc_key_info *m) KM_MUST;
 int km_rpc_encode_signature(struct km_buf *b, uint32_t seq, const struct km_rpc_signature *m) KM_MUST;
 int km_rpc_encode_json(struct km_buf *b, uint32_t seq, const char *text, size_t len) KM_MUST;
@@ -136,6 +143,7 @@ int km_rpc_decode_key(const struct km_rpc_frame *f, struct km_rpc_key *m) KM_MUS
 int km_rpc_decode_sign(const struct km_rpc_frame *f, struct km_rpc_sign *m) KM_MUST;
 int km_rpc_decode_status(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m) KM_MUST;
+int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m) KM_MUST;
 int km_rpc_decode_key_info(const struct km_rpc_frame *f, struct km_rpc_key_info *m) KM_MUST;
 int km_rpc_decode_signature(const struct km_rpc_frame *f, struct km_rpc_signature *m) KM_MUST;
 /* JSON, PROGRESS, DONE, ERROR. */

@@ -9,6 +9,7 @@ union any {
 	struct km_rpc_key key;
 	struct km_rpc_sign sign;
 	struct km_rpc_keygen keygen;
+	struct km_rpc_clear clear;
 	struct km_rpc_key_info info;
 	struct km_rpc_signature sig;
 	struct km_rpc_text text;
@@ -25,6 +26,8 @@ static int decode(const struct km_rpc_frame *f, union any *m)
 		return km_rpc_decode_status(f);
 	case KM_RPC_KEYGEN:
 		return km_rpc_decode_keygen(f, &m->keygen);
+	case KM_RPC_CLEAR:
+		return km_rpc_decode_clear(f, &m->clear);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_decode_key_info(f, &m->info);
 	case KM_RPC_SIGNATURE:
@@ -69,6 +72,8 @@ static int encode(struct km_buf *b, const struct km_rpc_frame *f, const union an
 		return km_rpc_encode_status(b, f->seq);
 	case KM_RPC_KEYGEN:
 		return km_rpc_encode_keygen(b, f->seq, &m->keygen);
+	case KM_RPC_CLEAR:
+		return km_rpc_encode_clear(b, f->seq, &m->clear);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_encode_key_info(b, f->seq, &m->info);
 	case KM_RPC_SIGNATURE:
@@ -121,6 +126,7 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	struct km_rpc_key key = { .by = KM_RPC_BY_NAME, .name = "www.example" };
 	struct km_rpc_sign sign = { .context = 1, .deadline_ms = 2000, .data = (const uint8_t *)"to be signed", .len = 12 };
 	struct km_rpc_keygen keygen = { .name = "www", .threshold = 3, .curve = 1 };
+	struct km_rpc_clear clear = { .peer = 3 };
 	struct km_rpc_key_info info = { .name = "www", .curve = 1, .point_len = 65, .threshold = 3, .peers = 5 };
 	struct km_rpc_signature sig = { .size = 32, .quorum = 7, .aggregator = 1, .time = 1700000000000 };
 	struct km_buf b;
@@ -139,6 +145,7 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	out(emit, ctx, "sign", &b, km_rpc_encode_sign(&b, 4, &sign));
 	out(emit, ctx, "status", &b, km_rpc_encode_status(&b, 5));
 	out(emit, ctx, "keygen", &b, km_rpc_encode_keygen(&b, 6, &keygen));
+	out(emit, ctx, "clear", &b, km_rpc_encode_clear(&b, 6, &clear));
 	info.point[0] = 4;
 	out(emit, ctx, "key-info", &b, km_rpc_encode_key_info(&b, 7, &info));
 	memset(sig.r, 0x11, 32);

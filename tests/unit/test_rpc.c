@@ -30,6 +30,7 @@ static int decode_any(const struct km_rpc_frame *f)
 		struct km_rpc_key key;
 		struct km_rpc_sign sign;
 		struct km_rpc_keygen keygen;
+		struct km_rpc_clear clear;
 		struct km_rpc_key_info info;
 		struct km_rpc_signature sig;
 		struct km_rpc_text text;
@@ -44,6 +45,8 @@ static int decode_any(const struct km_rpc_frame *f)
 		return km_rpc_decode_status(f);
 	case KM_RPC_KEYGEN:
 		return km_rpc_decode_keygen(f, &m.keygen);
+	case KM_RPC_CLEAR:
+		return km_rpc_decode_clear(f, &m.clear);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_decode_key_info(f, &m.info);
 	case KM_RPC_SIGNATURE:
@@ -104,6 +107,7 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	struct km_rpc_key key;
 	struct km_rpc_sign sign = sample_sign();
 	struct km_rpc_keygen gen = {.name = "web", .threshold = 3, .curve = 1};
+	struct km_rpc_clear clear = {.peer = 3};
 	struct km_rpc_key_info info = sample_info(1);
 	struct km_rpc_signature sig = sample_signature(32);
 	int err = -1;
@@ -148,11 +152,14 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	case 11:
 		err = km_rpc_encode_error(b, 0xffffffffu, KM_E_NOQUORUM, NULL);
 		break;
+	case 12:
+		err = km_rpc_encode_clear(b, 12, &clear);
+		break;
 	}
 	assert_int_equal(err, KM_OK);
 }
 
-#define SAMPLES 12
+#define SAMPLES 13
 
 static void test_round_trip_requests(void **state)
 {
@@ -189,6 +196,19 @@ static void test_round_trip_requests(void **state)
 	assert_int_equal(km_rpc_decode_keygen(&f, &gen2), KM_OK);
 	assert_memory_equal(&gen, &gen2, sizeof(gen));
 	km_buf_clear(&b);
+	struct km_rpc_clear clear = {.peer = KM_MAX_PEERS}, clear2;
+	km_buf_init(&b);
+	assert_int_equal(km_rpc_encode_clear(&b, 5, &clear), KM_OK);
+	f = one_frame(&b);
+	assert_int_equal(km_rpc_decode_clear(&f, &clear2), KM_OK);
+	assert_int_equal(clear2.peer, KM_MAX_PEERS);
+	km_buf_clear(&b);
+	for (unsigned bad = 0; bad < 2; bad++) {
+		clear.peer = bad ? KM_MAX_PEERS + 1 : 0;
+		km_buf_init(&b);
+		assert_int_equal(km_rpc_encode_clear(&b, 5, &clear), KM_E_INVAL);
+		km_buf_clear(&b);
+	}
 }
 
 static void test_round_trip_answers(void **state)

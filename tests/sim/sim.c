@@ -168,7 +168,7 @@ static int event_of(struct sim *s, struct sim_node *node, const struct sim_item 
 	case SIM_WORKED:
 		ev->kind = KM_EVENT_WORKED;
 		ev->job = it->job;
-		s->count.late_jobs += (uint64_t)sim_job_late(it->job);
+		s->count.late_jobs += (uint64_t)sim_job_late(node, it->job);
 		return 1;
 	case SIM_UP:
 	case SIM_DOWN:

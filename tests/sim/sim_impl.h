@@ -137,7 +137,7 @@ void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b); /* tell
 void sim_bury(struct sim *s, struct sim_node *node);           /* frees it; nobody is told */
 void sim_harvest(struct sim *s, struct sim_node *node);
 unsigned sim_runs_active(const struct sim_node *node);
-int sim_job_late(const struct km_job *job);                    /* its run has ended meanwhile */
+int sim_job_late(const struct sim_node *node, const struct km_job *job); /* its run has ended meanwhile */
 /* sim_disk.c */
 void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len);
 void sim_disk_remember(struct sim_node *node);                 /* the copy that may come back */

@@ -197,11 +197,12 @@ unsigned sim_runs_active(const struct sim_node *node)
 	return n;
 }
 
-int sim_job_late(const struct km_job *job)
+int sim_job_late(const struct sim_node *node, const struct km_job *job)
 {
-	const struct km_machine *m = (const struct km_machine *)((const char *)job - offsetof(struct km_machine, job));
-
-	return m->dying || m->ended;
+	for (const struct km_run *r = node->peer ? node->peer->runs : NULL; r; r = r->next)
+		if (r->m && &r->m->job == job)
+			return r->m->dying || r->m->ended;
+	return 0;
 }
 
 void sim_harvest(struct sim *s, struct sim_node *node)

@@ -34,6 +34,7 @@
 #define FE_HEDGE_MAX_US 1000000u
 #define FE_P99_START_US 50000u
 #define FE_SAY_AGAIN_US 10000000u     /* the same complaint about a peer in the log */
+#define FE_BRIEF_US 10000u            /* wait for one that is believed dead */
 #define FE_PASS_US 50000u             /* pause before all peers are asked once more; doubles */
 
 /* A peer as this frontend sees it. */

@@ -80,19 +80,23 @@ static void wake_at(struct km_frontend *f, struct fe_request *r, uint64_t at)
 	fe_timer_moved(f, r);
 }
 
-/* Asks the next of the order. A frame that cannot be queued counts as a lost one. */
+/* Asks the next of the order. A frame that cannot be queued counts as a lost one. Who is believed dead is not waited for when somebody alive
+ * was asked before. WHY: while the pools of those alive are empty, a request would spend its time on the dead and hear of new
+ * presignatures seconds late. */
 static void ask_next(struct km_frontend *f, struct fe_request *r, struct km_effects *fx)
 {
 	unsigned id = r->order[r->at++];
+	int brief = !fe_live(f, id) && (fe_live_set(f) & r->asked);
 
 	r->last = (uint8_t)id;
-	r->how[id] = FE_WAITING;
+	/* its lateness says nothing new */
+	r->how[id] = brief ? FE_LATE : FE_WAITING;
 	r->sent_us[id] = f->now.mono_us;
 	r->asked |= km_set_bit(id);
 	r->waiting |= km_set_bit(id);
 	if (km_effects_send(fx, (struct km_addr){ KM_ADDR_PEER, (uint16_t)id }, r->frame, r->frame_len))
 		r->how[id] = FE_LOST;
-	wake_at(f, r, f->now.mono_us + hedge_us(f, id));
+	wake_at(f, r, f->now.mono_us + (brief ? FE_BRIEF_US : hedge_us(f, id)));
 }
 
 /* On to the next; when all were asked, again from the top after a pause. */

@@ -198,6 +198,7 @@ struct km_key {
 	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
 	uint32_t *canaries;                /* quorums that signed their canary here */
 	size_t n_canaries, cap_canaries;
+	unsigned any_cap;                  /* batch of runs by engine any while pools are low, 0 = no less than what is short */
 	uint64_t unheard_us;               /* since when enough peers for majority are there but do not hold the epoch; 0 = not */
 	struct km_key *next;
 };

@@ -16,7 +16,7 @@
 #define BACKOFF_FEW_US 1000000u
 #define BACKOFF_BUSY_US 400000u
 #define ALL_AGAIN_US 60000000u
-/* Engine any: below this a pool is empty, and its first run is a small one: a tenth of the time of a full batch. */
+/* Engine any: below this a pool is as good as empty, and its first run is so small: a quarter of the time of a full batch. */
 #define ANY_EMPTY 8
 #define ANY_FIRST 32
 #define ANY_SLOT_US 100000u
@@ -239,6 +239,22 @@ static unsigned any_target(const struct km_peer *p, const struct km_table *t, un
 	return target > p->s->pool_target ? target : p->s->pool_target;
 }
 
+/* All that is short; but where little is left the first runs are small ones, each three times the one before. WHY: somebody waits for
+ * these, and a full batch takes seconds on a small machine. WHY not small as long as the pool stays low: where more is asked for than
+ * can be made, a small batch makes half as much. */
+static unsigned any_batch(struct km_key *key, unsigned level, unsigned target)
+{
+	unsigned n = target - level;
+
+	if (level > target / 4)
+		key->any_cap = 0;
+	else if (!key->any_cap)
+		key->any_cap = level < ANY_EMPTY ? ANY_FIRST : 3 * ANY_FIRST;
+	else if (key->any_cap < KM_MAX_BATCH)
+		key->any_cap *= 3;
+	return key->any_cap && n > key->any_cap ? key->any_cap : n;
+}
+
 /* One quorum for a run by engine any: of those with the fewest suspected links the emptiest that has half its target. WHY half: a
  * run has base OTs that cost as much as forty presignatures whatever its batch. After a failed run any of them is drawn. WHY: one
  * member can let its runs fail without a trace of its own, and must not keep us from the quorums it is not in (attack A26).
@@ -269,11 +285,7 @@ static unsigned any_quorum(struct km_peer *p, struct km_key *key, uint32_t all, 
 	if (best == n)
 		return 0;
 	*quorum = wanted[best];
-	target -= level[best];
-	/* WHY: somebody waits for these; a full batch takes seconds on a small machine */
-	if (level[best] < ANY_EMPTY && target > ANY_FIRST)
-		return ANY_FIRST;
-	return target;
+	return any_batch(key, level[best], target);
 }
 
 static unsigned any_rows(struct km_peer *p, struct km_key *key, uint32_t all, struct km_presign_row *rows, uint32_t *quorum)

@@ -96,6 +96,34 @@ static void test_not_durable(void **state)
 	rules_all();
 }
 
+/* ---- an ACK for one that the other does not see as it is */
+
+static enum net_verdict split_ack(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	if (from != EVIL || to != 2 || (*raw)[3] != KM_DKG_G5)
+		return NET_PASS;
+	(*raw)[KM_MSG_HEAD] ^= 1; /* of its view */
+	dkg_resign(ctx, EVIL, raw, len);
+	return NET_PASS;
+}
+
+/* Who has both ACKs stores and says so; who has not never does: a key that one could use and the other not is no key at either. */
+static void test_split_ack(void **state)
+{
+	struct dkg d;
+
+	rules_all();
+	dkg_init(&d, 11, 7, 2);
+	d.corrupt = km_set_bit(EVIL);
+	net_tap(d.net, split_ack, &d);
+	dkg_run(&d, 1);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_false(dkg_party(&d, i)->done);
+		assert_int_equal((dkg_party(&d, i)->convicted | dkg_party(&d, i)->disputed) & ~km_set_bit(EVIL), 0);
+	}
+	dkg_clear(&d);
+}
+
 /* ---- whole peers, one of which dies after its n-th effect, for every n; then it starts again with what its disk has */
 
 /* 1 if the crash came before the end of the key generation. */
@@ -163,4 +191,4 @@ static void test_crash_everywhere(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_handed_on), cmocka_unit_test(test_not_handed_on), cmocka_unit_test(test_durable),
-	 cmocka_unit_test(test_not_durable), cmocka_unit_test(test_crash_everywhere))
+	 cmocka_unit_test(test_not_durable), cmocka_unit_test(test_split_ack), cmocka_unit_test(test_crash_everywhere))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "../lib/test.h"
 #include "../lib/dealer.h"
+#include "base/sig.h"
 #include "proto/any_impl.h"
 
 static const struct km_curve *c;
@@ -78,6 +79,30 @@ static void test_names(void **state)
 	km_hash_u32(&h, 77);
 	km_hash_final(&h, want);
 	assert_memory_equal(name, want, sizeof(name));
+}
+
+/* A signature of this purpose is one of no other: the bytes under it begin with what they are. */
+static void test_signature(void **state)
+{
+	static const char prefix[] = "keymesh/1/message";
+	uint8_t in[sizeof(prefix) - 1 + KM_MSG_CONTENT], sid[KM_HASH_SIZE], body[5] = "body";
+	const struct km_shape shape = {.head = sizeof(body)};
+	struct km_identity id;
+	struct km_msg m;
+	struct km_buf b;
+
+	fill(sid, sizeof(sid), 7);
+	net_identity(1, 3, &id);
+	km_buf_init(&b);
+	assert_int_equal(km_msg_build(&b, KM_PROTO_RECORD, 1, 3, 2, sid, &shape, body, &id), KM_OK);
+	memcpy(in, prefix, sizeof(prefix) - 1);
+	memcpy(in + sizeof(prefix) - 1, b.data, KM_MSG_CONTENT);
+	assert_int_equal(km_ed25519_verify(id.pub, in, sizeof(in), b.data + KM_MSG_CONTENT), KM_OK);
+	assert_int_equal(km_msg_parse(&m, b.data, b.len), KM_OK);
+	assert_int_equal(km_msg_verify_sig(&m, id.pub), KM_OK);
+	in[0] ^= 1;
+	assert_int_equal(km_ed25519_verify(id.pub, in, sizeof(in), b.data + KM_MSG_CONTENT), KM_E_VERIFY);
+	km_buf_clear(&b);
 }
 
 /* WHY: an attacker who knows the weights of a check solves for them. */
@@ -175,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_c0),    cmocka_unit_test(test_c3),    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_weights), cmocka_unit_test(test_width), cmocka_unit_test(test_links),
 	};
 

@@ -55,6 +55,47 @@ static void test_complete(void **state)
 	assert_int_equal(km_dleq_size(km_curve_p256()), 98);
 }
 
+static void put_point(const struct km_curve *c, struct km_hash *h, const struct km_point *p)
+{
+	uint8_t enc[KM_POINT_MAX];
+
+	assert_int_equal(km_point_encode_var(c, enc, p), KM_OK);
+	km_hash_field(h, enc, km_curve_point_size(c));
+}
+
+/* The challenge, made again: it covers statement and both commitments. Were U2 not in it, it could be solved for last. */
+static void test_challenge(void **state)
+{
+	(void)state;
+	EC_EACH_CURVE(c)
+	{
+		struct km_point left, right, g;
+		struct km_scalar e;
+		struct km_hash h;
+		struct stage s;
+
+		set_stage(&s, c);
+		h = s.prefix;
+		km_hash_str(&h, "dleq");
+		km_hash_u8(&h, (uint8_t)km_curve_id(c));
+		put_point(c, &h, &s.p);
+		put_point(c, &h, &s.y);
+		put_point(c, &h, &s.d);
+		put_point(c, &h, &s.pf.u1);
+		put_point(c, &h, &s.pf.u2);
+		km_scalar_from_hash(c, &e, &h);
+		km_point_generator(c, &g);
+		km_point_mul_var(c, &left, &s.pf.z, &g);
+		km_point_mul_var(c, &right, &e, &s.y);
+		km_point_add(c, &right, &right, &s.pf.u1);
+		assert_true(km_point_equal_var(c, &left, &right));
+		km_point_mul_var(c, &left, &s.pf.z, &s.p);
+		km_point_mul_var(c, &right, &e, &s.d);
+		km_point_add(c, &right, &right, &s.pf.u2);
+		assert_true(km_point_equal_var(c, &left, &right));
+	}
+}
+
 static void test_every_bit_counts(void **state)
 {
 	(void)state;
@@ -205,6 +246,6 @@ static void test_nonce_is_hedged(void **state)
 	}
 }
 
-KM_TESTS(cmocka_unit_test(test_complete), cmocka_unit_test(test_every_bit_counts), cmocka_unit_test(test_other_statement_or_prefix),
+KM_TESTS(cmocka_unit_test(test_complete), cmocka_unit_test(test_challenge), cmocka_unit_test(test_every_bit_counts), cmocka_unit_test(test_other_statement_or_prefix),
 	 cmocka_unit_test(test_false_statements), cmocka_unit_test(test_identity), cmocka_unit_test(test_codec_is_canonical),
 	 cmocka_unit_test(test_nonce_is_hedged))

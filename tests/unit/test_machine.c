@@ -213,6 +213,14 @@ static void test_not_heard(void **state)
 {
 	unsigned n;
 
+	/* on the channel of another who does not say that it hands it on; of another run */
+	assert_int_equal(deliver(3, 0, 1, 2, 0, "x", 1), KM_E_AUTH);
+	sid[0] ^= 1;
+	assert_int_equal(deliver(2, 0, 1, 2, 0, "x", 1), KM_E_STALE);
+	sid[0] ^= 1;
+	sid[31] ^= 0x80;
+	assert_int_equal(deliver(2, 0, 1, 2, 0, "x", 1), KM_E_STALE);
+	sid[31] ^= 0x80;
 	/* handed on by another: broadcasts only; for others; of a round after the next; of a kind the round has not */
 	assert_int_equal(deliver(3, 1, 1, 2, SELF, "x", 1), KM_E_INVAL);
 	assert_int_equal(deliver(2, 0, 1, 2, 3, "x", 1), KM_E_AUTH);

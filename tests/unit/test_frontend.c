@@ -383,6 +383,38 @@ static void test_asks_again_until_the_deadline(void **state)
 	fake_clear(&m);
 }
 
+/* Two are dead, the pools of the others are empty for half a second: the answer comes with the next pass and not after the dead
+ * had their time. */
+static void test_does_not_wait_for_the_dead(void **state)
+{
+	const struct fake_result *r;
+
+	(void)state;
+	begin(5, 3);
+	m.peer[4].down = m.peer[5].down = 1;
+	fake_run(&m, 10000);
+	for (unsigned id = 4; id <= 5; id++)
+		m.f->peer[id].p99_us = FE_HEDGE_MAX_US;
+	assert_int_equal(fe_live_set(m.f), 0x07);
+	for (unsigned i = 1; i <= 3; i++) {
+		m.peer[i].does = FAKE_STATUS;
+		m.peer[i].status = KM_STATUS_EMPTY;
+	}
+	fake_sign(&m, 1, "dead", 5000);
+	fake_run(&m, 500);
+	assert_null(fake_result(&m, 1));
+	for (unsigned i = 1; i <= 3; i++)
+		m.peer[i].does = FAKE_SIGN;
+	/* the longest pause between two passes, and both that are dead */
+	fake_run(&m, 8 * FE_PASS_US / 1000 + 2 * FE_BRIEF_US / 1000 + 20);
+	r = fake_result(&m, 1);
+	assert_non_null(r);
+	assert_int_equal(r->err, KM_OK);
+	/* they were asked all the same, and are not scored for what was known */
+	assert_true(m.f->peer[4].score < FE_SUSPECT && m.f->peer[5].score < FE_SUSPECT);
+	fake_clear(&m);
+}
+
 static void test_deadline_says_what_was_tried(void **state)
 {
 	const struct fake_result *r;
@@ -769,6 +801,6 @@ static void test_estimator(void **state)
 KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_key_goes_by_its_majority_name), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
-	 T(test_asks_again_until_the_deadline), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),
+	 T(test_asks_again_until_the_deadline), T(test_does_not_wait_for_the_dead), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),
 	 T(test_wrong_signatures), T(test_told_of_a_bad_one_the_aggregator_mends_it), T(test_flood_of_wrong_answers),
 	 T(test_same_request_joins_and_repeats), T(test_waiters), T(test_bounds), T(test_stop), T(test_garbage), T(test_estimator))

@@ -6,6 +6,7 @@
 
 static struct mesh mesh;
 static unsigned begun[3];          /* PROPOSEs seen, by engine */
+static unsigned batches[8], n_batches; /* of peer 2 by engine any */
 static uint32_t begun_sets;        /* participants of the last one */
 
 static int tap_count(struct mesh *m, struct mesh_packet *k)
@@ -20,8 +21,11 @@ static int tap_count(struct mesh *m, struct mesh_packet *k)
 
 	if (first == k->from.id)
 		first = km_set_next(set, first);
-	if (k->to.id == first && body[37] <= KM_ENGINE_ANY)
+	if (k->to.id == first && body[37] <= KM_ENGINE_ANY) {
 		begun[body[37]]++;
+		if (body[37] == KM_ENGINE_ANY && k->from.id == 2 && n_batches < 8)
+			batches[n_batches++] = (unsigned)body[38] << 8 | body[39];
+	}
 	begun_sets = set;
 	return 1;
 }
@@ -149,6 +153,37 @@ static void test_two_of_five_die(void **state)
 	assert_int_equal(begun[KM_ENGINE_ANY], 0);
 	assert_true(ready(2, 0x0b) >= 2);
 	assert_int_equal(ask(4, 1000), KM_STATUS_OK);
+	check_clean();
+	mesh_free(&mesh);
+}
+
+/* Empty pools get few soon, then more; what is only low gets all it lacks at once. */
+static void test_batches(void **state)
+{
+	unsigned status;
+
+	start(3, 2, 4, 43);
+	/* one quorum of two is left: a target of 2 * 80; only peer 2 wants something */
+	mesh.node[2].s.pool_target = 80;
+	mesh_kill(&mesh, 1);
+	for (struct km_held *h; (h = km_pool_choose(peer(2), peer(2)->keys, 0, &status));)
+		km_pool_burn(peer(2), h);
+	n_batches = 0;
+	mesh_run(&mesh, 10000000);
+	assert_int_equal(n_batches, 2);
+	assert_int_equal(batches[0], 32);
+	assert_int_equal(batches[1], 96);
+	assert_int_equal(ready(2, 0x6), 128);
+	/* more than half is there: nothing; less: all of it, as a quarter is left */
+	while (ready(2, 0x6) > 80)
+		km_pool_burn(peer(2), km_pool_get(peer(2)->keys, 0x6)->head);
+	mesh_run(&mesh, 3000000);
+	assert_int_equal(n_batches, 2);
+	while (ready(2, 0x6) > 60)
+		km_pool_burn(peer(2), km_pool_get(peer(2)->keys, 0x6)->head);
+	mesh_run(&mesh, 3000000);
+	assert_int_equal(n_batches, 3);
+	assert_int_equal(batches[2], 100);
 	check_clean();
 	mesh_free(&mesh);
 }
@@ -347,6 +382,6 @@ static void test_slots(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_2_of_2), cmocka_unit_test(test_3_of_3), cmocka_unit_test(test_4_of_5),
-	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_stranded), cmocka_unit_test(test_stranded_ages),
+	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_batches), cmocka_unit_test(test_stranded), cmocka_unit_test(test_stranded_ages),
 	 cmocka_unit_test(test_suspected_link), cmocka_unit_test(test_suspected_link_with_one_to_spare),
 	 cmocka_unit_test(test_what_is_joined), cmocka_unit_test(test_batch_bound), cmocka_unit_test(test_slots))

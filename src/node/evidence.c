@@ -184,21 +184,44 @@ void km_evidence_persisted(struct km_peer *p, uint64_t token, int err)
 	}
 }
 
+/* With the key's table and our roster, so that a stranger can judge it; what is no evidence (a dispute) as it is. */
+static void put_file(struct km_peer *p, struct km_buf *b, const uint8_t *data, size_t len)
+{
+	struct km_evidence_peer peer[KM_MAX_PEERS];
+	uint8_t context[KM_HASH_SIZE];
+	enum km_evidence_kind kind;
+	const struct km_key *k;
+	unsigned n = 0;
+
+	if (km_evidence_peek(data, len, &kind, context)) {
+		km_put_bytes(b, data, len);
+		return;
+	}
+	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i), n++) {
+		peer[n].id = (uint8_t)i;
+		memcpy(peer[n].identity, p->s->roster.peer[i].identity, KM_IDKEY_SIZE);
+		memcpy(peer[n].channel, p->s->roster.peer[i].channel, KM_CHANKEY_SIZE);
+	}
+	k = km_key_find(p, context);
+	int err = km_evidence_file_put(b, data, len, k ? &k->share->table : NULL, peer, n);
+	if (err && !b->err)
+		b->err = err;
+}
+
 /* A copy for people and third parties. */
 void km_evidence_export(struct km_peer *p, unsigned about, int code, const uint8_t *data, size_t len, const char *what)
 {
 	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_EVIDENCE);
+	struct km_buf b;
 
 	if (!e)
 		return;
 	e->to = km_peer_addr(about);
 	e->err = code;
 	km_format(e->text, sizeof(e->text), "%s of peer %u (%s)", what, about, km_peer_name(p, about));
-	e->data = malloc(len ? len : 1);
-	if (!e->data)
-		return;
-	memcpy(e->data, data, len);
-	e->len = len;
+	km_buf_init(&b);
+	put_file(p, &b, data, len);
+	e->data = km_buf_take(&b, &e->len);
 }
 
 /* With all that somebody without a mesh needs to judge it. */

@@ -1,6 +1,7 @@
 /* mesh.c: peers in one process, driven in the simplest way. */
 #define _GNU_SOURCE
 #include "mesh.h"
+#include "evid_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,19 @@ static int crash(struct mesh *m, unsigned id)
 	return 1;
 }
 
+/* Whoever convicts keeps what convinces a stranger. */
+static void judge_file(const struct km_effect *e)
+{
+	const char *why;
+
+	/* without memory there is none */
+	if (strncmp(e->text, "conviction", 10) != 0 || !e->data)
+		return;
+	if (evid_file_culprit(e->data, e->len, &why) != e->to.id)
+		printf("# %s: %s\n", e->text, why);
+	KM_ASSERT(evid_file_culprit(e->data, e->len, &why) == e->to.id);
+}
+
 static void carry_out(struct mesh *m, unsigned id)
 {
 	struct mesh_node *nd = &m->node[id];
@@ -202,6 +216,7 @@ static void carry_out(struct mesh *m, unsigned id)
 			break;
 		case KM_EFFECT_EVIDENCE:
 			nd->evidence++;
+			judge_file(e);
 			break;
 		case KM_EFFECT_LOG:
 			if (e->level <= KM_LOG_ERROR) {

@@ -11,6 +11,7 @@
  * Number 8 is judged by whoever drives the simulation (sim_swarm.c): when all is calm, requests must be served. */
 #include "config.h"
 #include "sim_impl.h"
+#include "tests/lib/evid_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +337,9 @@ void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effe
 		s->count.evidence++;
 		if (!s->peers[e->to.id].corrupt)
 			sim_break(s, "invariant 6: peer %u against honest peer %u: %s", node->addr.id, e->to.id, e->text);
+		const char *why;
+		if (!strncmp(e->text, "conviction", 10) && e->data && evid_file_culprit(e->data, e->len, &why) != e->to.id)
+			sim_break(s, "invariant 6: peer %u keeps a proof against peer %u that convinces nobody: %s", node->addr.id, e->to.id, why);
 	}
 }
 

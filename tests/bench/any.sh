@@ -192,7 +192,7 @@ background_rounds() {
 background_state() {
 	for km_node in p1 p2 p3 p4 p5; do
 		say "  $km_node: $(json $km_node peer.activity); own pools $(usable_pools $km_node | tr '\n' ' '); runs done $(json $km_node peer.runs_done)," \
-			"dropped $(json $km_node peer.runs_dropped); retries $(json $km_node peer.retries)"
+			"dropped $(json $km_node peer.runs_dropped); retries $(json $km_node peer.retries), suspicion $(json $km_node peer.peers.suspicion | tr '\n' ' ')"
 	done
 }
 

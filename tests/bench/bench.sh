@@ -3,7 +3,7 @@
 #
 #	BENCH_SECONDS=60   how long the sustained load lasts; other parts scale with it
 #	BENCH_ROUNDS=4     echo and signing are measured in turns, this many each
-#	BENCH_ONLY="latency sustained presign any two-dead any-background handshakes memory dkg"
+#	BENCH_ONLY="latency sustained presign any two-dead any-background cheat handshakes memory dkg"
 #
 # Ratios compare what was measured in turns in this very run. Exit status: 0 all was measured (also when a target was missed),
 # 1 something could not be measured.
@@ -12,7 +12,7 @@
 
 BENCH_SECONDS=${BENCH_SECONDS:-60}
 BENCH_ROUNDS=${BENCH_ROUNDS:-4}
-BENCH_PARTS="latency sustained presign any two-dead any-background handshakes memory dkg"
+BENCH_PARTS="latency sustained presign any two-dead any-background cheat handshakes memory dkg"
 BENCH_ONLY=${BENCH_ONLY:-$BENCH_PARTS}
 HZ=$(getconf CLK_TCK)
 TABLE=$T/table
@@ -295,9 +295,10 @@ bench_dkg() {
 	done <"$T/dkg.rows"
 }
 
-# ---- engine any
+# ---- engine any; peers that cheat
 
 . "$top_srcdir/tests/bench/any.sh"
+. "$top_srcdir/tests/bench/cheat.sh"
 
 # ---- the table
 

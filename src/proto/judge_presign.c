@@ -1,5 +1,4 @@
-/* judge_presign.c: evidence about presign runs: E2, E3, E4, E6, E7; and making it, from the same functions, so that a run convicts of
- * what a judge will see. */
+/* judge_presign.c: evidence about presign runs: E2, E3, E4, E6, E7. */
 #include "presign_impl.h"
 
 #include <limits.h>
@@ -73,128 +72,7 @@ static size_t r_at(const struct km_presign *s)
 	return s->engine == &km_engine_any ? s->ss : 2 * s->ss;
 }
 
-/* ---- encodings: what every leaf of every message must be */
-
-struct cursor {
-	const struct km_curve *c;
-	const uint8_t *p;
-	size_t left;
-	int bad;
-};
-
-static const uint8_t *take(struct cursor *k, size_t n)
-{
-	const uint8_t *p = k->p;
-
-	if (k->left < n) {
-		k->bad = 1;
-		k->left = 0;
-		return NULL;
-	}
-	k->p += n;
-	k->left -= n;
-	return p;
-}
-
-static void points(struct cursor *k, unsigned n)
-{
-	struct km_point x;
-
-	while (n--) {
-		const uint8_t *p = take(k, km_curve_point_size(k->c));
-		k->bad |= !p || km_point_decode_var(k->c, &x, p) != KM_OK;
-	}
-}
-
-static void scalars(struct cursor *k, size_t n)
-{
-	struct km_scalar x;
-
-	while (n-- && !k->bad) {
-		const uint8_t *p = take(k, km_curve_scalar_size(k->c));
-		k->bad |= !p || km_scalar_decode(k->c, &x, p) != KM_OK;
-	}
-}
-
-static void zeros(struct cursor *k, size_t n)
-{
-	const uint8_t *p = take(k, n);
-
-	for (size_t i = 0; p && i < n; i++)
-		k->bad |= p[i] != 0;
-}
-
-static void any_leaf(const struct km_presign *s, struct cursor *k, unsigned wire, int secret, uint32_t leaf)
-{
-	if (wire == KM_ANY_Y1) {
-		points(k, leaf ? 2 : 1);
-	} else if (wire == KM_ANY_Y2 && !leaf) {
-		take(k, KM_OT_CHECK_SIZE);
-		scalars(k, s->batch);
-	} else if (wire == KM_ANY_Y3 && secret) {
-		if (!leaf)
-			take(k, KM_HASH_SIZE);
-		scalars(k, leaf ? k->left / s->ss : s->batch);
-	} else if (wire == KM_ANY_Y4 && leaf) {
-		scalars(k, 1);
-		points(k, 1);
-	}
-}
-
-static void majority_leaf(const struct km_presign *s, struct cursor *k, unsigned wire, const struct km_msg *m, uint32_t leaf)
-{
-	if (wire == KM_PRESIGN_M1 && m->recipient) {
-		if (leaf)
-			scalars(k, KM_KINDS);
-		else if (m->sender > m->recipient)
-			zeros(k, KM_SEED_SIZE);   /* the lower id draws the pair's seed */
-	} else if (wire == KM_PRESIGN_M3 && !leaf) {
-		take(k, 2 * KM_HASH_SIZE);
-		scalars(k, KM_KINDS);
-	} else if (wire == KM_PRESIGN_M3) {
-		scalars(k, 2);
-		if (km_set_has(s->index[leaf - 1].quorum, m->sender))
-			points(k, 1);
-		else
-			zeros(k, s->ps);
-	}
-}
-
-/* 1 when a leaf of this message (of the right length, of this run) is encoded as it must be. */
-static int leaf_ok(const struct km_presign *s, const struct km_msg *m, uint32_t leaf, const uint8_t *p, size_t len)
-{
-	struct cursor k = {.c = s->curve, .p = p, .left = len};
-
-	if (m->round <= km_presign_wire(s, KM_PRESIGN_M3)) {
-		if (s->engine == &km_engine_any)
-			any_leaf(s, &k, m->round, m->recipient != 0, leaf);
-		else
-			majority_leaf(s, &k, m->round, m, leaf);
-		return !k.bad;
-	}
-	switch (m->round - s->engine->shift) {
-	case KM_PRESIGN_C3:
-		if (!leaf)
-			take(&k, KM_HASH_SIZE);
-		if (leaf || s->own_n[m->sender]) {
-			points(&k, leaf ? 4 : 1);
-			scalars(&k, 1);
-		}
-		break;
-	case KM_PRESIGN_C4:
-		if (leaf)
-			scalars(&k, 1);
-		break;
-	}
-	return !k.bad;
-}
-
 /* ---- judging */
-
-static int shape_of(const struct km_presign *s, const struct km_msg *m, struct km_shape *shape)
-{
-	return km_presign_shape(s, m->round, m->sender, m->recipient, shape);
-}
 
 /* Is it a message of this run at this place? wire 0: any. */
 static int is_of(const struct km_desk *d, const struct km_presign *s, const struct km_msg *m, unsigned wire, int secret)
@@ -216,12 +94,12 @@ static int judge_encoding(struct km_desk *d, const struct km_presign *s)
 	struct km_ev_leaf l;
 
 	if (!km_ev_forms(d->ev, d->ev->count - d->n, forms) || d->item[0].n != 1 || !is_of(d, s, m, 0, m->recipient != 0) ||
-	    shape_of(s, m, &shape))
+	    km_presign_shape_of(s, m, &shape))
 		return km_desk_void(d, "it does not show one row of one message of the run");
 	km_ev_leaf(&d->item[0], 0, &l);
 	if (!km_ev_shown(&d->item[0], &shape, l.leaf))
 		return km_desk_void(d, "the row shown is not the one that was signed");
-	if (leaf_ok(s, m, l.leaf, l.p, l.len))
+	if (km_presign_leaf_ok(s, m, l.leaf, l.p, l.len))
 		return km_desk_void(d, "the row shown is encoded as it must be");
 	return km_desk_convict(d, m, m->sender, UINT_MAX, "it signed a message with what is no point or scalar where one must be");
 }
@@ -265,7 +143,7 @@ static int see(const struct km_desk *d, const struct km_presign *s, unsigned l, 
 	km_shamir_lagrange_all(s->curve, lambda, d->prop.participants, 0);
 	for (unsigned j = km_set_next(d->prop.participants, 0), at = 0; j; j = km_set_next(d->prop.participants, j), at++, it++) {
 		if (it->form != KM_FORM_ROWS || !is_of(d, s, &it->msg, km_presign_wire(s, KM_PRESIGN_M3), 0) || it->msg.sender != j ||
-		    memcmp(it->msg.digest, m3 + (size_t)at * KM_HASH_SIZE, KM_HASH_SIZE) != 0 || shape_of(s, &it->msg, &shape))
+		    memcmp(it->msg.digest, m3 + (size_t)at * KM_HASH_SIZE, KM_HASH_SIZE) != 0 || km_presign_shape_of(s, &it->msg, &shape))
 			return 0;
 		const uint8_t *row = km_ev_shown(it, &shape, 1 + l);
 		if (!row || km_scalar_decode(s->curve, &x, row))
@@ -320,7 +198,7 @@ static int judge_tuple_proof(struct km_desk *d, const struct km_presign *s)
 	struct seen seen;
 
 	if (d->n != 2 + s->n || d->item[1].form != KM_FORM_DIGESTS || d->item[0].n != 2 ||
-	    !is_of(d, s, c3, km_presign_wire(s, KM_PRESIGN_C3), 0) || shape_of(s, c3, &shape))
+	    !is_of(d, s, c3, km_presign_wire(s, KM_PRESIGN_C3), 0) || km_presign_shape_of(s, c3, &shape))
 		return km_desk_void(d, "it does not show a proof with its author's view");
 	km_ev_leaf(&d->item[0], 1, &leaf);
 	head = km_ev_shown(&d->item[0], &shape, 0);
@@ -380,7 +258,7 @@ static int judge_v_proof(struct km_desk *d, const struct km_presign *s)
 	const struct km_msg *c3 = &d->item[0].msg;
 	struct km_shape shape;
 
-	if (!is_of(d, s, c3, km_presign_wire(s, KM_PRESIGN_C3), 0) || shape_of(s, c3, &shape) || !s->own_n[c3->sender])
+	if (!is_of(d, s, c3, km_presign_wire(s, KM_PRESIGN_C3), 0) || km_presign_shape_of(s, c3, &shape) || !s->own_n[c3->sender])
 		return km_desk_void(d, "it does not show a proof of the run");
 	int err = km_msg_check_body(c3, &shape);
 	if (err)
@@ -415,7 +293,7 @@ static int judge_epsilon(struct km_desk *d, const struct km_presign *s)
 
 	if (!km_ev_forms(d->ev, d->ev->count - d->n, forms) || d->item[0].n != 1 || d->item[1].n != 1 ||
 	    !is_of(d, s, c4, km_presign_wire(s, KM_PRESIGN_C4), 0) || !is_of(d, s, c3, km_presign_wire(s, KM_PRESIGN_C3), 0) ||
-	    c3->sender != c4->sender || shape_of(s, c4, &s4) || shape_of(s, c3, &s3))
+	    c3->sender != c4->sender || km_presign_shape_of(s, c4, &s4) || km_presign_shape_of(s, c3, &s3))
 		return km_desk_void(d, "it does not show an epsilon and the V it belongs to");
 	km_ev_leaf(&d->item[0], 0, &leaf);
 	unsigned l = leaf.leaf ? index_at(s, c4->sender, leaf.leaf - 1) : s->batch;
@@ -446,7 +324,7 @@ static int judge_list(struct km_desk *d, const struct km_presign *s)
 	struct km_shape shape;
 
 	if (!km_ev_forms(d->ev, d->ev->count - d->n, forms) || s->engine != &km_engine_majority || !is_of(d, s, m1, KM_PRESIGN_M1, 1) ||
-	    !is_of(d, s, list, KM_PRESIGN_M1, 0) || list->sender != m1->sender || shape_of(s, list, &shape))
+	    !is_of(d, s, list, KM_PRESIGN_M1, 0) || list->sender != m1->sender || km_presign_shape_of(s, list, &shape))
 		return km_desk_void(d, "it does not show a private message and its author's list");
 	int err = km_msg_check_body(list, &shape);
 	if (err)
@@ -467,8 +345,8 @@ static int judge_c0(struct km_desk *d, const struct km_presign *s)
 	unsigned at = 0;
 
 	if (!km_ev_forms(d->ev, d->ev->count - d->n, forms) || !is_of(d, s, m2, km_presign_wire(s, KM_PRESIGN_M2), 0) ||
-	    !is_of(d, s, m3, km_presign_wire(s, KM_PRESIGN_M3), 0) || m2->sender != m3->sender || shape_of(s, m2, &s2) ||
-	    shape_of(s, m3, &s3))
+	    !is_of(d, s, m3, km_presign_wire(s, KM_PRESIGN_M3), 0) || m2->sender != m3->sender || km_presign_shape_of(s, m2, &s2) ||
+	    km_presign_shape_of(s, m3, &s3))
 		return km_desk_void(d, "it does not show a commitment and its opening");
 	int err = km_msg_check_body(m2, &s2);
 	if (!err)
@@ -516,105 +394,5 @@ int km_judge_presign(struct km_desk *d)
 		err = km_desk_void(d, "this kind of evidence is about key generations");
 	}
 	km_presign_public_free(s);
-	return err;
-}
-
-/* ---- making */
-
-/* The first leaf that is not encoded as it must be; UINT32_MAX if all are. */
-static uint32_t bad_leaf(const struct km_presign *s, const struct km_msg *m, const struct km_shape *shape)
-{
-	for (uint32_t leaf = 0; m->body && leaf <= shape->rows; leaf++) {
-		size_t len = leaf ? shape->row : shape->head, at = leaf ? shape->head + (size_t)(leaf - 1) * shape->row : 0;
-
-		if (!leaf_ok(s, m, leaf, m->body + at, len))
-			return leaf;
-	}
-	return UINT32_MAX;
-}
-
-static unsigned put_tuple_proof(const struct km_presign *s, struct km_buf *b, unsigned peer, unsigned l)
-{
-	const struct km_machine *m = s->m;
-	unsigned c3 = km_presign_wire(s, KM_PRESIGN_C3), m3 = km_presign_wire(s, KM_PRESIGN_M3), n = 0;
-	uint32_t leaf[2] = {0, 1 + s->own_pos[peer][l]};
-	uint8_t digest[4 * KM_MAX_PEERS][KM_HASH_SIZE];
-	struct km_shape shape;
-
-	int err = shape_of(s, &m->bcast[c3][peer].msg, &shape);
-	KM_ASSERT(!err);
-	km_evidence_rows(b, &m->bcast[c3][peer].msg, &shape, leaf, 2);
-	for (unsigned r = 1; r < c3; r++)
-		for (unsigned j = km_set_next(m->participants, 0); j && m->ops->flags[r] & KM_ROUND_BROADCAST; j = km_set_next(m->participants, j))
-			memcpy(digest[n++], m->bcast[r][j].msg.digest, KM_HASH_SIZE);
-	km_evidence_digests(b, (const uint8_t(*)[KM_HASH_SIZE])digest, n);
-	leaf[0] = 1 + l;
-	for (unsigned j = km_set_next(m->participants, 0); j; j = km_set_next(m->participants, j)) {
-		err = shape_of(s, &m->bcast[m3][j].msg, &shape);
-		KM_ASSERT(!err);
-		km_evidence_rows(b, &m->bcast[m3][j].msg, &shape, leaf, 1);
-	}
-	return 2 + m->n;
-}
-
-static void put_row(const struct km_presign *s, struct km_buf *b, const struct km_msg *m, uint32_t leaf)
-{
-	struct km_shape shape;
-	int err = shape_of(s, m, &shape);
-
-	KM_ASSERT(!err);
-	km_evidence_rows(b, m, &shape, &leaf, 1);
-}
-
-/* The items; returns their number, 0 when there is nothing to show. */
-static unsigned put_items(const struct km_presign *s, struct km_buf *b, unsigned peer, enum km_evidence_kind kind, unsigned wire, unsigned l)
-{
-	const struct km_machine *m = s->m;
-	const struct km_msg *wrong = wire <= s->engine->last_private ? &m->priv[wire][peer].msg : &m->bcast[wire][peer].msg;
-	struct km_shape shape;
-	uint32_t leaf;
-
-	switch (kind) {
-	case KM_EV_ENCODING:
-		leaf = shape_of(s, wrong, &shape) ? UINT32_MAX : bad_leaf(s, wrong, &shape);
-		if (leaf == UINT32_MAX)
-			return 0;
-		km_evidence_rows(b, wrong, &shape, &leaf, 1);
-		return 1;
-	case KM_EV_C3_PROOF:
-		if (l < s->batch)
-			return put_tuple_proof(s, b, peer, l);
-		km_evidence_whole(b, wrong);
-		return 1;
-	case KM_EV_EPSILON:
-		put_row(s, b, wrong, 1 + s->own_pos[peer][l]);
-		put_row(s, b, &m->bcast[km_presign_wire(s, KM_PRESIGN_C3)][peer].msg, 1 + s->own_pos[peer][l]);
-		return 2;
-	case KM_EV_LIST_ROOT:
-		km_evidence_header(b, wrong);
-		km_evidence_whole(b, &m->bcast[KM_PRESIGN_M1][peer].msg);
-		return 2;
-	case KM_EV_OPENING:
-		km_evidence_whole(b, &m->bcast[km_presign_wire(s, KM_PRESIGN_M2)][peer].msg);
-		km_evidence_whole(b, wrong);
-		return 2;
-	default:
-		return 0;
-	}
-}
-
-int km_presign_convict(const struct km_presign *s, unsigned peer, enum km_evidence_kind kind, unsigned wire, unsigned index, struct km_outs *outs)
-{
-	struct km_buf b;
-
-	km_buf_init(&b);
-	km_evidence_items_begin(&b, kind, 0);
-	unsigned n = put_items(s, &b, peer, kind, wire, index);
-	if (!b.err) {
-		b.data[1] = (uint8_t)(n >> 8);
-		b.data[2] = (uint8_t)n;
-	}
-	int err = n || b.err ? km_machine_convict_items(s->m, peer, kind, &b, outs) : KM_OK;
-	km_buf_clear(&b);
 	return err;
 }

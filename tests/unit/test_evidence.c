@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "../lib/test.h"
 #include "../lib/evid.h"
+#include "proto/presign_impl.h"
 
 static void check(const struct evid *e, const uint8_t *ev, size_t len, const char *what)
 {
@@ -228,6 +229,134 @@ static void test_files(void **state)
 	}
 }
 
+/* ---- honest messages put together wrongly: of two authors, of two recipients, of a kind that may be signed many times */
+
+static struct {
+	uint8_t *raw[4][4];     /* private M1 of an honest run, [sender][recipient] */
+	size_t len[4][4];
+} deals;
+
+static enum net_verdict keep_deals(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	(void)ctx;
+	if ((*raw)[3] == KM_PRESIGN_M1 && (*raw)[5]) {
+		free(deals.raw[from][to]);
+		deals.raw[from][to] = malloc(*len);
+		memcpy(deals.raw[from][to], *raw, *len);
+		deals.len[from][to] = *len;
+	}
+	return NET_PASS;
+}
+
+static void begin(struct group *g, struct km_buf *b, enum km_evidence_kind kind, unsigned items)
+{
+	km_buf_init(b);
+	km_evidence_begin(b, kind, g->d.table.hash, (km_evidence_has_setup(kind) ? 1 + g->setup.n : 0) + items);
+	if (!km_evidence_has_setup(kind))
+		return;
+	km_evidence_whole(b, &g->setup.propose);
+	for (unsigned i = 0; i < g->setup.n; i++)
+		km_evidence_whole(b, &g->setup.join[i]);
+}
+
+static void is_void(struct group *g, struct km_buf *b, const char *what)
+{
+	struct km_verdict v;
+
+	assert_int_equal(b->err, 0);
+	group_judge(g, b->data, b->len, &v);
+	if (v.culprit)
+		fail_msg("%s convicts %u: %s", what, v.culprit, v.why);
+	km_buf_clear(b);
+}
+
+static const struct km_msg *said(const struct group *g, unsigned round, unsigned who)
+{
+	return &g->m[1]->bcast[round][who].msg;
+}
+
+static void twice(struct group *g, const struct km_msg *one, const struct km_msg *other, const char *what)
+{
+	struct km_buf b;
+
+	begin(g, &b, KM_EV_EQUIVOCATION, 2);
+	km_evidence_header(&b, one);
+	km_evidence_header(&b, other);
+	is_void(g, &b, what);
+}
+
+static void rows_of(struct group *g, struct km_buf *b, unsigned round, unsigned who, uint32_t leaf)
+{
+	struct km_shape shape;
+
+	assert_int_equal(km_presign_shape(g->m[1]->state, round, who, 0, &shape), KM_OK);
+	km_evidence_rows(b, said(g, round, who), &shape, &leaf, 1);
+}
+
+static void test_composed(void **state)
+{
+	struct group *g = calloc(1, sizeof(*g));
+	struct km_msg deal[4][4];
+	struct km_proposal again;
+	struct net_setup *other = calloc(1, sizeof(*other));
+	struct km_buf b;
+
+	(void)state;
+	group_init(g, 70, 7, 2, 7, 3, 7 & 6);
+	net_tap(g->net, keep_deals, NULL);
+	net_run(g->net, 0);
+	for (unsigned i = 1; i <= 3; i++)
+		for (unsigned j = 1; j <= 3; j++)
+			if (i != j)
+				assert_int_equal(km_msg_parse(&deal[i][j], deals.raw[i][j], deals.len[i][j]), KM_OK);
+
+	twice(g, &deal[3][1], &deal[3][2], "what two recipients got");
+	twice(g, said(g, KM_PRESIGN_M1, 3), &deal[3][1], "a broadcast and a private message");
+	twice(g, said(g, KM_PRESIGN_M2, 2), said(g, KM_PRESIGN_M2, 3), "two authors");
+	twice(g, said(g, KM_PRESIGN_M2, 3), said(g, KM_PRESIGN_M3, 3), "two rounds");
+	/* a second proposal and its joins, by the same peers */
+	again = (struct km_proposal){ .purpose = KM_PURPOSE_PRESIGN, .engine = 1, .participants = 7, .batch = 1 };
+	net_setup_make(other, 70, &again, g->rows);
+	twice(g, &g->setup.propose, &other->propose, "two proposals");
+	for (unsigned i = 0; i < 3; i++)
+		twice(g, &g->setup.join[i], &other->join[i], "two joins");
+
+	/* quorum {2, 3}: the V of another member, the list of another dealer, the commitment of another */
+	begin(g, &b, KM_EV_EPSILON, 2);
+	rows_of(g, &b, KM_PRESIGN_C4, 3, 1);
+	rows_of(g, &b, KM_PRESIGN_C3, 2, 1);
+	is_void(g, &b, "another member's V");
+	begin(g, &b, KM_EV_EPSILON, 2);
+	rows_of(g, &b, KM_PRESIGN_C4, 3, 1);
+	rows_of(g, &b, KM_PRESIGN_C3, 3, 2);
+	is_void(g, &b, "another index's V");
+	for (unsigned to = 1; to <= 2; to++) {
+		begin(g, &b, KM_EV_LIST_ROOT, 2);
+		km_evidence_header(&b, &deal[3][to]);
+		km_evidence_whole(&b, said(g, KM_PRESIGN_M1, 3 - to));
+		is_void(g, &b, "another dealer's list");
+		begin(g, &b, KM_EV_LIST_ROOT, 2);
+		km_evidence_header(&b, &deal[3][to]);
+		km_evidence_whole(&b, said(g, KM_PRESIGN_M1, 3));
+		is_void(g, &b, "what was listed");
+	}
+	begin(g, &b, KM_EV_OPENING, 2);
+	km_evidence_whole(&b, said(g, KM_PRESIGN_M2, 2));
+	km_evidence_whole(&b, said(g, KM_PRESIGN_M3, 3));
+	is_void(g, &b, "another's commitment");
+	/* who is in no quorum proves nothing */
+	begin(g, &b, KM_EV_C3_PROOF, 1);
+	km_evidence_whole(&b, said(g, KM_PRESIGN_C3, 1));
+	is_void(g, &b, "no proof");
+	for (unsigned i = 1; i <= 3; i++)
+		for (unsigned j = 1; j <= 3; j++)
+			free(deals.raw[i][j]);
+	memset(&deals, 0, sizeof(deals));
+	group_clear(g);
+	free(other);
+	free(g);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -238,4 +367,5 @@ static void test_names(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_flips), cmocka_unit_test(test_lengths),
-	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_files), cmocka_unit_test(test_names))
+	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_files), cmocka_unit_test(test_composed),
+	 cmocka_unit_test(test_names))

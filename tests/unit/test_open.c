@@ -51,33 +51,6 @@ static void corrupt(struct group *g, struct km_machine_ops *ops, unsigned job, i
 	evil_act = act;
 }
 
-/* ---- what goes over the wire */
-
-struct watch {
-	struct group *g;
-	unsigned engine;
-	unsigned opened;             /* messages that open */
-	uint32_t openers;
-	unsigned muted;              /* openings of this peer are lost ... */
-	uint32_t muted_to;           /* ... on the way to these */
-	unsigned lost_round, lost;   /* this round's broadcast of EVIL to `lost` (0: to all) */
-};
-
-static enum net_verdict watch(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
-{
-	struct watch *w = ctx;
-	struct km_msg m;
-
-	assert_int_equal(km_msg_parse(&m, *raw, *len), KM_OK);
-	if (from == EVIL && m.round == w->lost_round && !m.recipient && (!w->lost || w->lost == to))
-		return NET_DROP;
-	if (km_open_kind(w->engine, km_set_size(w->g->participants), &m) == KM_OPEN_NONE)
-		return NET_PASS;
-	w->opened++;
-	w->openers |= km_set_bit(from);
-	return from == w->muted && km_set_has(w->muted_to, to) ? NET_DROP : NET_PASS;
-}
-
 static int zero(const void *p, size_t n)
 {
 	const uint8_t *b = p;
@@ -104,6 +77,36 @@ static void assert_wiped(const struct km_machine *m)
 	for (unsigned r = 0; r <= KM_MAX_ROUNDS; r++)
 		for (unsigned i = 0; i <= KM_MAX_PEERS; i++)
 			assert_null(m->priv[r][i].raw);
+}
+
+/* ---- what goes over the wire */
+
+struct watch {
+	struct group *g;
+	unsigned engine;
+	unsigned opened;             /* messages that open */
+	uint32_t openers;
+	unsigned muted;              /* openings of this peer are lost ... */
+	uint32_t muted_to;           /* ... on the way to these */
+	unsigned lost_round, lost;   /* this round's broadcast of EVIL to `lost` (0: to all) */
+};
+
+static enum net_verdict watch(void *ctx, uint8_t from, uint8_t to, uint8_t **raw, size_t *len)
+{
+	struct watch *w = ctx;
+	struct km_msg m;
+
+	assert_int_equal(km_msg_parse(&m, *raw, *len), KM_OK);
+	if (from == EVIL && m.round == w->lost_round && !m.recipient && (!w->lost || w->lost == to))
+		return NET_DROP;
+	if (km_open_kind(w->engine, km_set_size(w->g->participants), &m) == KM_OPEN_NONE)
+		return NET_PASS;
+	w->opened++;
+	w->openers |= km_set_bit(from);
+	/* what was not shown is gone before anybody sees what was */
+	if (from != EVIL && !w->g->m[from]->busy)
+		assert_wiped(w->g->m[from]);
+	return from == w->muted && km_set_has(w->muted_to, to) ? NET_DROP : NET_PASS;
 }
 
 /* Every honest peer ends with this: convicted, suspected. */

@@ -297,7 +297,17 @@ static void test_challenge(void **state)
 		assert_memory_not_equal(a, b, sizeof(*a));
 		assert_true(b[3].lo == 1 && b[3].hi == 0);
 		free(b);
+		/* one change at a time */
+		if (i == 1)
+			e.y1[0][5] ^= 1;
+		if (i == 2)
+			e.y1[1][5] ^= 1;
+		if (i == 3)
+			e.u[KM_OT_KAPPA * e.len - 1] ^= 1;
 	}
+	b = km_ot_ext_challenge(&pair, (const uint8_t(*)[KM_HASH_SIZE])e.y1, e.u, e.len);
+	assert_memory_equal(a, b, sizeof(*a));
+	free(b);
 	free(a);
 	ext_free(&e);
 }

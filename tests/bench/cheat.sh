@@ -18,9 +18,9 @@ cheat_name() {
 cheat_mesh() {
 	mkdir -p "$T/$1"
 	use_mesh "$1" "$REAL"
-	# small pools: the next run is never far
-	MESH_POOL="target = 16; low = 12; batch = 256;"
-	[ "$1" != row ] || MESH_POOL="target = 64; low = 48; batch = 256;"
+	# the next run is never far, and what there is lasts beyond it; engine any begins below half the target
+	MESH_POOL="target = 64; low = 60;"
+	[ "$1" != row ] || MESH_POOL="target = 40; low = 30;"
 	mesh_make "$2" 3
 	MESH_POOL=${BENCH_POOL:-}
 	HONEST=$(echo "$MESH_NODES" | tr ' ' '\n' | grep '^p' | grep -vx p3 | tr '\n' ' ')

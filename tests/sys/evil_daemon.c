@@ -1,6 +1,6 @@
-/* evil_daemon: keymeshd of a corrupt peer, for system tests and the bench. All of the daemon is the real one; two functions are put
- * between its parts by the linker (--wrap): km_msg_build, so that what it signs is a lie it stands for, and km_peer_step, so that what
- * leaves it can differ from what it keeps.
+/* evil_daemon: keymeshd of a corrupt peer, for system tests and the bench. All of the daemon is the real one; three functions are put
+ * between its parts by the linker (--wrap): km_msg_build and km_msg_seal, so that what it signs is a lie it stands for, and
+ * km_peer_step, so that what leaves it can differ from what it keeps.
  *
  *	KM_EVIL=share       every share of a signature is wrong, and so is the record that it signs (E5)
  *	KM_EVIL=silent      every share is wrong, and it never shows a record (dispute)
@@ -16,6 +16,7 @@
  * "evil: first cheat at UNIX_MS" on stderr. */
 #include "config.h"
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@ int __real_km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_
 			const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body, const struct km_identity *id);
 int __wrap_km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient,
 			const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const uint8_t *body, const struct km_identity *id);
+int __real_km_msg_seal(uint8_t *raw, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient,
+		       const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const struct km_identity *id);
+int __wrap_km_msg_seal(uint8_t *raw, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient,
+		       const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const struct km_identity *id);
 
 /* Rounds on the wire. */
 enum { M2 = 2, M3 = 3, C3 = 4, ANY_Y3 = 3, ANY_C3 = 5, TO_C4 = 3 };
@@ -57,12 +62,11 @@ static int is(const char *habit)
 
 static void cheated(void)
 {
-	static int said;
+	static atomic_flag said = ATOMIC_FLAG_INIT;
 	struct timespec ts;
 
-	if (said)
+	if (atomic_flag_test_and_set(&said))
 		return;
-	said = 1;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	fprintf(stderr, "evil: first cheat at %llu\n", (unsigned long long)ts.tv_sec * 1000 + (unsigned long long)ts.tv_nsec / 1000000);
 }
@@ -111,6 +115,19 @@ int __wrap_km_msg_build(struct km_buf *out, uint8_t proto, uint8_t round, uint8_
 	free(copy);
 	cheated();
 	return err;
+}
+
+/* Large messages are made in place, on a worker's thread. */
+int __wrap_km_msg_seal(uint8_t *raw, uint8_t proto, uint8_t round, uint8_t sender, uint8_t recipient,
+		       const uint8_t sid[KM_HASH_SIZE], const struct km_shape *shape, const struct km_identity *id)
+{
+	size_t at = lie(proto, round, recipient, shape);
+
+	if (at != NOTHING) {
+		raw[KM_MSG_HEAD + at] ^= 1;
+		cheated();
+	}
+	return __real_km_msg_seal(raw, proto, round, sender, recipient, sid, shape, id);
 }
 
 /* ---- what it sends */

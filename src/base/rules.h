@@ -38,6 +38,7 @@
 	X(km_rule_allow_list, "B29", "only channel keys of the configuration are let in")                  \
 	X(km_rule_wipe_before_pass, "A3", "what could be opened is wiped before PASS is signed")            \
 	X(km_rule_barrier, "A3", "no C4 before PASS of every participant")                                 \
+	X(km_rule_skew_blames_nobody, "B20", "what does not hold under another list of peers is held against nobody") \
 	X(km_rule_dispute_votes, "A24", "T accusers quarantine, not fewer")                                \
 	X(km_rule_record_names, "A9", "a signing record names the request that was signed")                \
 	X(km_rule_content_digest, "A22", "digests are over the content, not the signature")                \

@@ -20,6 +20,7 @@
 #define GETS_BURST 8
 #define ASKED_US 10000000u
 #define SCORE_GARBAGE (2 * KM_SCORE_UNIT)
+#define WAITING_MAX 8
 
 enum { OBJECT_EVIDENCE = 1, OBJECT_DISPUTE = 2 };
 
@@ -33,6 +34,7 @@ struct km_judging {
 	uint8_t roster[KM_HASH_SIZE];
 	unsigned from;
 	int has_table, out;
+	struct km_judging *next;       /* waits its turn */
 	size_t len;
 	uint8_t data[];
 };
@@ -224,30 +226,6 @@ void km_evidence_export(struct km_peer *p, unsigned about, int code, const uint8
 	e->data = km_buf_take(&b, &e->len);
 }
 
-/* With all that somebody without a mesh needs to judge it. */
-static void export_proof(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len)
-{
-	const struct km_roster *r = &p->s->roster;
-	struct km_evidence_peer peer[KM_MAX_PEERS];
-	uint8_t context[KM_HASH_SIZE];
-	const struct km_key *k = NULL;
-	enum km_evidence_kind k2;
-	struct km_buf b;
-	unsigned n = 0;
-
-	for (unsigned i = km_set_next(r->members, 0); i; i = km_set_next(r->members, i), n++) {
-		peer[n].id = (uint8_t)i;
-		memcpy(peer[n].identity, r->peer[i].identity, KM_IDKEY_SIZE);
-		memcpy(peer[n].channel, r->peer[i].channel, KM_CHANKEY_SIZE);
-	}
-	if (km_evidence_peek(data, len, &k2, context) == KM_OK)
-		k = km_key_find(p, context);
-	km_buf_init(&b);
-	if (km_evidence_file_put(&b, data, len, k ? &k->share->table : NULL, peer, n) == KM_OK)
-		km_evidence_export(p, culprit, (int)kind, b.data, b.len, "conviction");
-	km_buf_clear(&b);
-}
-
 void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len)
 {
 	if (p->proof[culprit])
@@ -255,7 +233,7 @@ void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const 
 	p->proof[culprit] = proof_new(data, len, kind, p->now.wall_ms);
 	if (p->proof[culprit])
 		save(p, culprit);
-	export_proof(p, culprit, kind, data, len);
+	km_evidence_export(p, culprit, (int)kind, data, len, "conviction");
 }
 
 /* Forgets the proof, and every other one of the same culprit that we have heard of, for good. */
@@ -275,17 +253,23 @@ void km_evidence_clear(struct km_peer *p, unsigned culprit)
 	km_peer_persist(p, name, NULL, 0, 0, 0);
 }
 
+static void waiting_free(struct km_peer *p)
+{
+	for (struct km_judging *jg; (jg = p->judging);) {
+		p->judging = jg->next;
+		free(jg);
+	}
+}
+
 void km_evidence_free(struct km_peer *p)
 {
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++) {
 		proof_free(p->proof[i]);
 		p->proof[i] = NULL;
 	}
-	/* a job that is out comes back, except at the very end */
-	if (!p->fx || !p->judging || !p->judging->out) {
-		free(p->judging);
-		p->judging = NULL;
-	}
+	/* the job that is out comes back, except at the very end */
+	if (!p->fx)
+		waiting_free(p);
 }
 
 /* ---- verdicts */
@@ -346,7 +330,7 @@ static void verdict(struct km_peer *p, const struct km_judging *jg)
 			km_effects_log(p->fx, KM_LOG_WARN, "evidence from peer %u (%s) proves nothing: %s", jg->from,
 				       km_peer_name(p, jg->from), v->why ? v->why : "?");
 		/* WHY not always: without its table, or under another list of peers, honest evidence proves nothing here (attack B20) */
-		if (jg->has_table && !p->link[jg->from].mismatch)
+		if (!KM_RULE(km_rule_skew_blames_nobody) || (jg->has_table && !p->link[jg->from].mismatch))
 			km_blame_link(p, p->self, jg->from, SCORE_GARBAGE);
 		return;
 	}
@@ -365,12 +349,43 @@ static void verdict(struct km_peer *p, const struct km_judging *jg)
 		km_blame_proved(p, v->culprit, v->kind, v->why, jg->data, jg->len);
 }
 
+/* Gives out the first of those that wait. */
+static void start(struct km_peer *p)
+{
+	struct km_judging *jg = p->judging;
+	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_WORK);
+
+	if (!e) {
+		waiting_free(p);
+		return;
+	}
+	jg->job.run = judge_work;
+	jg->out = 1;
+	e->job = &jg->job;
+}
+
+/* One at a time; the others wait, a few of them. */
+static void hand_out(struct km_peer *p, struct km_judging *jg)
+{
+	struct km_judging **at;
+	unsigned n = 0;
+
+	for (at = &p->judging; *at; at = &(*at)->next)
+		n++;
+	if (n > WAITING_MAX) {
+		free(jg);
+		return;
+	}
+	*at = jg;
+	if (!n)
+		start(p);
+}
+
 /* Judges what came from a peer, or (from = self) what we put together ourselves. 1 when it convicts at once. */
 int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t len)
 {
 	uint8_t context[KM_HASH_SIZE];
 	enum km_evidence_kind kind;
-	struct km_effect *e;
 
 	if (km_evidence_peek(ev, len, &kind, context)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
@@ -381,15 +396,7 @@ int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t
 	if (!jg)
 		return 0;
 	if (heavy(kind)) {
-		e = p->judging ? NULL : km_effects_add(p->fx, KM_EFFECT_WORK);
-		if (!e) {
-			free(jg);
-			return 0;
-		}
-		jg->job.run = judge_work;
-		jg->out = 1;
-		p->judging = jg;
-		e->job = &jg->job;
+		hand_out(p, jg);
 		return 0;
 	}
 	judge_work(&jg->job);
@@ -405,7 +412,11 @@ int km_evidence_worked(struct km_peer *p, struct km_job *job)
 
 	if (!jg || &jg->job != job)
 		return 0;
-	p->judging = NULL;
+	p->judging = jg->next;
+	if (p->stopped)
+		waiting_free(p);
+	else if (p->judging)
+		start(p);
 	if (!p->stopped) {
 		verdict(p, jg);
 		/* the next can be asked for */
@@ -565,7 +576,8 @@ static void take_dispute(struct km_peer *p, unsigned from, const uint8_t digest[
 		return;
 	if (err) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
-		if (!p->link[from].mismatch)
+		/* WHY not always: under another list of peers a true signature is none here (attack B20) */
+		if (!p->link[from].mismatch || !KM_RULE(km_rule_skew_blames_nobody))
 			km_blame_link(p, p->self, from, SCORE_GARBAGE);
 	}
 	/* a second one of the same pair is no news either */

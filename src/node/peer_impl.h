@@ -375,7 +375,7 @@ struct km_peer {
 	struct km_dispute *disputes;
 	uint64_t disputes_token;
 	struct km_proof *proof[KM_MAX_PEERS + 1]; /* by culprit */
-	struct km_judging *judging;        /* a heavy proof at work */
+	struct km_judging *judging;        /* heavy proofs: the first is at work, the others wait */
 	uint32_t evidence_version;         /* counts changes of what we can hand on */
 	unsigned n_overruled, unfit_at;
 	uint8_t overruled[KM_OVERRULED_MAX][KM_HASH_SIZE], unfit[KM_UNFIT_MAX][KM_HASH_SIZE];

@@ -1,0 +1,76 @@
+/* attack_b20.c: one operator's list of peers has another identity key for one of them (a typing error, a key that was replaced not
+ * everywhere): whatever that peer signs is a forgery to the one and the truth to all others, so honest peers could come to accuse each
+ * other. Stopped by: lists that differ are an error for the operators, and what does not hold under another list is held against
+ * nobody. */
+#include <stdlib.h>
+#include "attack.h"
+#include "../lib/mesh.h"
+#include "node/peer_impl.h"
+
+#define N 5
+#define T 3
+#define SKEWED 1   /* has another key for OTHER */
+#define OTHER 5
+#define CHEAT 4
+
+static struct mesh mesh;
+
+static struct km_peer *peer(unsigned i)
+{
+	return mesh.node[i].peer;
+}
+
+/* The links on which the skewed peer suspects honest ones, after OTHER has accused a cheat and everybody has handed that on. */
+static unsigned suspects(void)
+{
+	struct km_event tick = {.kind = KM_EVENT_TICK};
+	uint8_t digest[KM_HASH_SIZE] = {1};
+	unsigned n = 0;
+
+	mesh_init(&mesh, N, T, 20);
+	for (unsigned i = 1; i <= N; i++)
+		mesh_start(&mesh, i);
+	mesh_run(&mesh, 100000);
+	assert_int_equal(mesh_keygen(&mesh, 2, 30000000), KM_OK);
+	mesh_run(&mesh, 1000000);
+	mesh_kill(&mesh, SKEWED);
+	mesh.node[SKEWED].s.roster.peer[OTHER].identity[0] ^= 1;
+	assert_int_equal(km_roster_finish(&mesh.node[SKEWED].s.roster), KM_OK);
+	mesh_start(&mesh, SKEWED);
+	mesh_run(&mesh, 4000000);
+	peer(OTHER)->fx = &mesh.fx;
+	km_dispute_raise(peer(OTHER), CHEAT, KM_E_VERIFY, digest, sizeof(digest));
+	peer(OTHER)->fx = NULL;
+	assert_int_equal(mesh_step(&mesh, OTHER, &tick), KM_OK);
+	mesh_run(&mesh, 5000000);
+	for (unsigned i = 1; i <= N; i++) {
+		/* to all others it is true */
+		assert_int_equal(peer(i)->accusers[CHEAT], i == SKEWED ? 0 : km_set_bit(OTHER));
+		assert_int_equal(peer(i)->quarantined, 0);
+		/* and no honest peer accuses an honest one, whatever the lists say */
+		for (unsigned j = 1; j <= N; j++)
+			if (j != CHEAT)
+				assert_int_equal(peer(i)->accusers[j], 0);
+	}
+	assert_true(peer(SKEWED)->link[2].mismatch && peer(2)->link[SKEWED].mismatch);
+	for (unsigned j = 2; j <= N; j++)
+		n += j != CHEAT && peer(SKEWED)->score[SKEWED][j] > 0;
+	mesh_free(&mesh);
+	return n;
+}
+
+static void test_nobody_is_blamed(void **state)
+{
+	rules_all();
+	assert_int_equal(suspects(), 0);
+}
+
+static void test_honest_messengers_are(void **state)
+{
+	rules_all();
+	rule_off(km_rule_skew_blames_nobody);
+	assert_true(suspects() > 0);
+	rules_all();
+}
+
+KM_TESTS(cmocka_unit_test(test_nobody_is_blamed), cmocka_unit_test(test_honest_messengers_are))

@@ -618,6 +618,9 @@ void km_pool_burn(struct km_peer *p, struct km_held *h);
 /* The best ready own presignature, NULL and why. */
 struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status);
 struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum);
+/* The same; without a place left, the pool with the least of those whose members are not all usable gives up its own.
+ * WHY: peers that come and go would leave stranded presignatures in every place, and nothing could be made until they are old. */
+struct km_pool *km_pool_place(struct km_peer *p, struct km_key *key, uint32_t quorum, uint32_t usable);
 unsigned km_pool_ready(const struct km_key *key, uint32_t usable);   /* own ready ones whose members are all in the set */
 int km_pool_low(const struct km_peer *p, const struct km_pool *pool);
 

@@ -144,6 +144,30 @@ struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum)
 	return empty;
 }
 
+struct km_pool *km_pool_place(struct km_peer *p, struct km_key *key, uint32_t quorum, uint32_t usable)
+{
+	struct km_pool *pool = km_pool_get(key, quorum), *least = NULL;
+
+	if (pool)
+		return pool;
+	for (unsigned i = 0; i < key->n_pools; i++) {
+		struct km_pool *o = &key->pool[i];
+
+		if ((o->quorum & ~usable) && (!least || o->ready + o->waiting < least->ready + least->waiting))
+			least = o;
+	}
+	if (!least)
+		return NULL;
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next) {
+		for (struct km_held *h = lot->helds, *next; h; h = next) {
+			next = h->lot_next;
+			if (h->pool == least)
+				km_pool_burn(p, h);
+		}
+	}
+	return km_pool_get(key, quorum);
+}
+
 int km_pool_low(const struct km_peer *p, const struct km_pool *pool)
 {
 	return pool->ready + pool->waiting < p->s->pool_low;

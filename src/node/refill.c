@@ -187,9 +187,9 @@ uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, u
 	return km_set_size(set) < need || km_blame_cost(p, set) ? 0 : set;
 }
 
-static unsigned level_of(struct km_key *key, uint32_t quorum)
+static unsigned level_of(struct km_peer *p, struct km_key *key, uint32_t quorum, uint32_t usable)
 {
-	const struct km_pool *pool = km_pool_get(key, quorum);
+	const struct km_pool *pool = km_pool_place(p, key, quorum, usable);
 
 	return pool ? pool->ready + pool->waiting : UINT32_MAX;
 }
@@ -204,7 +204,7 @@ static unsigned shortages(struct km_peer *p, struct km_key *key, uint32_t partic
 	unsigned n = km_refill_wanted(p, key->share->table.threshold, participants, wanted), count = 0, low = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		level[i] = level_of(key, wanted[i]);
+		level[i] = level_of(p, key, wanted[i], participants);
 		late[i] = km_blame_cost(p, wanted[i]) ? p->s->pool_target : 0;
 		low |= level[i] < p->s->pool_low;
 	}
@@ -270,7 +270,7 @@ static unsigned any_quorum(struct km_peer *p, struct km_key *key, uint32_t all, 
 		return 0;
 	target = any_target(p, t, n);
 	for (unsigned i = 0; i < n; i++) {
-		level[i] = level_of(key, wanted[i]);
+		level[i] = level_of(p, key, wanted[i], all);
 		cost[i] = km_blame_cost(p, wanted[i]);
 		if (cost[i] < least)
 			least = cost[i];

@@ -251,6 +251,32 @@ static void test_stranded_ages(void **state)
 	mesh_free(&mesh);
 }
 
+/* So many quorums have stranded presignatures that there is no place left: the one with the least makes room for what lives. */
+static void test_stranded_everywhere(void **state)
+{
+	start(3, 2, 4, 44);
+	struct km_key *key = peer(1)->keys;
+	unsigned with = ready(1, 0x3), others = ready(1, 0x5), held = (unsigned)peer(1)->n_held;
+
+	assert_true(with > 1 && others > 0);
+	/* places that are taken, by more than there is of 1 and 2 */
+	while (key->n_pools < KM_POOLS_MAX) {
+		key->pool[key->n_pools] = (struct km_pool){.quorum = 0x100u + key->n_pools, .waiting = with + 1};
+		key->n_pools++;
+	}
+	assert_null(km_pool_get(key, 0x9));
+	/* while all are there nothing is given up */
+	assert_null(km_pool_place(peer(1), key, 0x9, UINT32_MAX));
+	assert_int_equal(ready(1, 0x3), with);
+	peer(1)->fx = &mesh.fx;
+	assert_non_null(km_pool_place(peer(1), key, 0x9, ~(uint32_t)0x2));
+	peer(1)->fx = NULL;
+	assert_int_equal(km_pool_get(key, 0x9)->ready, 0);
+	assert_int_equal(ready(1, 0x5), others);
+	assert_int_equal(peer(1)->n_held, held - with);
+	mesh_free(&mesh);
+}
+
 /* ---- where links are suspected */
 
 static void test_suspected_link(void **state)
@@ -382,6 +408,6 @@ static void test_slots(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_2_of_2), cmocka_unit_test(test_3_of_3), cmocka_unit_test(test_4_of_5),
-	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_batches), cmocka_unit_test(test_stranded), cmocka_unit_test(test_stranded_ages),
+	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_batches), cmocka_unit_test(test_stranded), cmocka_unit_test(test_stranded_ages), cmocka_unit_test(test_stranded_everywhere),
 	 cmocka_unit_test(test_suspected_link), cmocka_unit_test(test_suspected_link_with_one_to_spare),
 	 cmocka_unit_test(test_what_is_joined), cmocka_unit_test(test_batch_bound), cmocka_unit_test(test_slots))

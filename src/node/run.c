@@ -209,8 +209,8 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 		km_blame_set(p, p->self, waited, KM_SCORE_UNIT);
 	else if (own && code == KM_E_DEADLINE)
 		km_blame_set(p, p->self, waited, SCORE_NO_JOIN);
-	if (active && KM_RULE(km_rule_run_slots)) {
-		/* WHY: an initiator whose runs fail must not keep everybody busy (attack A26) */
+	/* WHY: an initiator whose runs fail must not keep everybody busy (attack A26). Where another one is convicted of it, that one is gone. */
+	if (active && KM_RULE(km_rule_run_slots) && !(run->convicted & ~km_set_bit(run->initiator))) {
 		uint64_t wait = lasted < KM_RUN_PENALTY_MAX_US ? lasted : KM_RUN_PENALTY_MAX_US;
 		p->link[run->initiator].refuse_until_us = p->now.mono_us + wait;
 	}
@@ -224,6 +224,9 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	if (active && code == KM_E_MISMATCH && run->prop.purpose == KM_PURPOSE_DKG) {
 		/* who showed us another message than the others is found by showing what we have */
 		km_relay_headers(p, run);
+		linger(p, run);
+	} else if (active && run->m && run->m->open && !run->m->busy) {
+		/* whoever still waits for an opening that we have asks for it */
 		linger(p, run);
 	} else {
 		discard(p, run);

@@ -69,6 +69,7 @@ static void presign_clean(const struct km_presign *s)
 {
 	if (s->fail)
 		return;
+	absent_bytes(s->early->seed, KM_SEED_SIZE / 2, "the seed of the run");
 	absent_bytes(s->early->blind, KM_HASH_SIZE / 2, "the blind of C0");
 	for (unsigned j = 1; j <= KM_MAX_PEERS; j++) {
 		absent_bytes(s->early->pair[j], 16, "a pair seed");

@@ -477,16 +477,39 @@ static void test_load(void **state)
 	mesh_free(&mesh);
 }
 
+/* Two messages of peer 4 for one place. */
+static void equivocation(struct km_buf *b)
+{
+	const struct km_shape shape = {.head = 4};
+	uint8_t sid[KM_HASH_SIZE] = {9}, body[4] = {0};
+
+	km_buf_init(b);
+	km_evidence_begin(b, KM_EV_EQUIVOCATION, peer(1)->keys->share->table.hash, 2);
+	for (; body[0] < 2; body[0]++) {
+		struct km_buf raw;
+		struct km_msg m;
+
+		km_buf_init(&raw);
+		assert_int_equal(km_msg_build(&raw, KM_PROTO_DKG, 1, 4, 0, sid, &shape, body, &mesh.node[4].s.identity), KM_OK);
+		assert_int_equal(km_msg_parse(&m, raw.data, raw.len), KM_OK);
+		km_evidence_header(b, &m);
+		km_buf_clear(&raw);
+	}
+	assert_int_equal(b->err, KM_OK);
+}
+
 static void test_conviction_outlives_a_restart(void **state)
 {
-	static const uint8_t proof[4] = {1, 2, 3, 4};
+	struct km_buf proof;
 
 	init(5, 3, 15);
 	start(UINT32_MAX);
 	assert_int_equal(mesh_keygen(&mesh, 1, 30000000), KM_OK);
+	equivocation(&proof);
 	peer(1)->fx = &mesh.fx;
-	km_blame_proved(peer(1), 4, KM_EV_EQUIVOCATION, NULL, proof, sizeof(proof));
+	km_blame_proved(peer(1), 4, KM_EV_EQUIVOCATION, NULL, proof.data, proof.len);
 	peer(1)->fx = NULL;
+	km_buf_clear(&proof);
 	struct km_event tick = {.kind = KM_EVENT_TICK};
 	assert_int_equal(mesh_step(&mesh, 1, &tick), KM_OK);
 	assert_int_equal(mesh.node[1].evidence, 1);

@@ -394,6 +394,7 @@ struct km_peer {
 	uint64_t refill_at_us, refill_not_before_us;
 	uint64_t told_us;                  /* when we last told others that we dropped a run, and on whose word (0: our own) */
 	uint8_t told_by;
+	uint64_t refill_turn_us;           /* engine any: until then others go first, if we are not empty */
 	uint32_t refill_backoff_us;
 	unsigned refill_turn;
 	int refill_wanted;
@@ -647,7 +648,7 @@ void km_refill_tick(struct km_peer *p);
 void km_refill_soon(struct km_peer *p, uint32_t delay_us);
 /* busy: a member had no room for one more run by engine any. */
 void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy);
-void km_refill_succeeded(struct km_peer *p);
+void km_refill_succeeded(struct km_peer *p, unsigned engine);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
 /* Who of `all` makes presignatures by engine majority; 0: engine any has to. */
 uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all);

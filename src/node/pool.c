@@ -259,7 +259,7 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 	km_lot_say_ready(p, lot);
 	km_peer_wake(p, p->now.mono_us + 1000000u);
 	if (run->initiator == p->self)
-		km_refill_succeeded(p);
+		km_refill_succeeded(p, run->prop.engine);
 	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
 }
 

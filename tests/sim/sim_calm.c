@@ -240,7 +240,8 @@ static void core_only(struct swarm *w)
 	sim_partition(w->s, side);
 	sim_count(w->s)->cores++;
 	settle(w, core, side & w->evil.set);
-	if (side & w->evil.set)
+	/* also when they are gone now: what they did just before may still be looked into */
+	if (w->evil.n)
 		served_at_last(w, 3);
 	else
 		served(w, 3, CORE_DEADLINE_MS, 1000ull * CORE_DEADLINE_MS);
@@ -276,7 +277,7 @@ void swarm_liveness(struct swarm *w)
 		if (w->evil.n)
 			served_at_last(w, 4);
 		else
-			served(w, 4, DEADLINE_MS, ONE_RETRY_US);
+			served(w, o->curve == KM_CURVE_P256 ? 10 : 4, DEADLINE_MS, ONE_RETRY_US);
 		if (!w->evil.n && !w->restorable && !sim_broken(w->s) && !swarm_pick(w, 0, 1))
 			one_dead(w);
 		if (!sim_broken(w->s))

@@ -139,7 +139,7 @@ void swarm_draw(struct swarm *w, struct sim_options *o)
 	o->dkg_min = swarm_pick(w, 0, 2) ? 0 : swarm_pick(w, least, o->n);
 	draw_old_disks(w, o, corrupt, o->dkg_min ? o->dkg_min : o->n);
 	/* a toy group for volume, P-256 for fidelity */
-	o->curve = swarm_pick(w, 0, 9) < 4 && o->threshold <= 3 ? KM_CURVE_P256 : KM_CURVE_TOY;
+	o->curve = swarm_pick(w, 0, 99) < (o->threshold == 2 ? 45u : o->threshold == 3 ? 12u : 2u) ? KM_CURVE_P256 : KM_CURVE_TOY;
 	w->real_signatures = swarm_pick(w, 0, 7) == 0;
 	w->real_ot = swarm_pick(w, 0, o->threshold == 2 ? 7 : o->threshold == 3 ? 31 : 255) == 0;
 }

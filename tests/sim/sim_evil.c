@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "node/peer_impl.h"
+#include "proto/evidence.h"
 #include "proto/ready.h"
 
 /* Rounds of a presign run on the wire, engine majority; engine any has one more before them. */
@@ -233,6 +234,29 @@ static void lies_about_run(struct evils *v, struct evil *e, struct sim *s, const
 	early_pass(v, e, s, m, to);
 }
 
+/* Evidence that proves nothing: two headers of an honest peer's one message, one of them with other bytes. */
+static void slander(const struct evil *e, struct sim *s, struct km_addr to)
+{
+	uint8_t other[KM_MSG_HEAD], context[KM_HASH_SIZE];
+	struct km_msg a, m;
+	struct km_buf b;
+
+	if (e->old_len < KM_MSG_HEAD || km_msg_parse(&m, e->old, e->old_len))
+		return;
+	memcpy(other, e->old, sizeof(other));
+	other[42 + e->old[50] % KM_HASH_SIZE] ^= 1; /* in the root */
+	a = m;
+	a.raw = other;
+	memcpy(context, m.sid, sizeof(context));
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_EVID);
+	km_put_u8(&b, 1);
+	km_evidence_begin(&b, KM_EV_EQUIVOCATION, context, 2);
+	km_evidence_header(&b, &m);
+	km_evidence_header(&b, &a);
+	send(s, e, to, &b);
+}
+
 /* An envelope on its way out; 0: it is not sent. */
 static int own_envelope(struct evils *v, struct evil *e, struct sim *s, struct km_addr to, uint8_t **data, size_t *len)
 {
@@ -261,6 +285,8 @@ static int own_packet(struct evils *v, struct evil *e, struct sim *s, struct km_
 		return 1;
 	if ((*data)[0] != KM_FRAME_HELLO && DOES(WITHHOLDS))
 		return 0;
+	if ((*data)[0] == KM_FRAME_HEALTH && e->old && to.kind == KM_ADDR_PEER && DOES(SLANDERS))
+		slander(e, s, to);
 	if ((*data)[0] == KM_FRAME_SHARE)
 		bad_share(v, e, data, len);
 	else if ((*data)[0] == KM_FRAME_REPLY)

@@ -243,11 +243,15 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 	if (!share)
 		return;
 	km_buf_init(&archive);
-	if (km_share_decode(share, data, len) == KM_OK && km_dkg_archive(run->m, &archive) == KM_OK) {
+	if (km_share_decode(share, data, len) != KM_OK || km_dkg_archive(run->m, &archive) != KM_OK) {
+		/* the run then waits for a STORED of ours that never comes, and ends as a candidate of others */
+		km_effects_log(p->fx, KM_LOG_ERROR, "the share made by a key generation is not one");
+	} else if (!km_key_find(p, share->table.hash) && !km_key_add(p, share)) {
+		/* WHY not stored either: we would promise it, and then know nothing of it until the next start */
+		km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
+	} else {
 		km_key_file(&share->table, "dkg", name, sizeof(name));
 		km_peer_persist(p, name, archive.data, archive.len, 0, 0);
-		if (!km_key_find(p, share->table.hash) && !km_key_add(p, share))
-			km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
 		run->persist_token = p->next_token++;
 		run->persist_code = code;
 		struct km_key *k = km_key_find(p, share->table.hash);
@@ -255,9 +259,6 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 			k->persist_token = run->persist_token;
 		km_key_file(&share->table, "share", name, sizeof(name));
 		km_peer_persist(p, name, data, len, 1, run->persist_token);
-	} else {
-		/* the run then waits for a STORED of ours that never comes, and ends as a candidate of others */
-		km_effects_log(p->fx, KM_LOG_ERROR, "the share made by a key generation is not one");
 	}
 	km_buf_clear(&archive);
 	km_share_wipe(share);

@@ -2,13 +2,17 @@
  *
  *  1 one honest peer releases two shares under one presignature over all its lives; two messages complete under one R
  *  2 a signature verifies that no authorised frontend asked for; one that does not verify reaches a client
- *  4 a key changes; crashes leave no T usable shares of one epoch
+ *  3 what T-1 corrupt peers hold in memory and on disk has the key, another's share, or makes a signature: at rest, in
+ *    sim_blame.c of the swarm; their shares of a request are 1 and 2
+ *  4 a key changes; crashes leave no T usable shares of one epoch (at rest). Epochs that follow one another do not exist yet
  *  5 a run mixes lives of its participants; a presignature is used in another life than the one that made it
- *  6 an honest peer is convicted or disputed
- *  9 a share leaves before its audit entry exists
+ *  6 an honest peer is convicted or disputed by an honest one
+ *  7 a cheat that made a run or a signature fail shows nowhere: polled while all but the corrupt is calm, in sim_blame.c
+ *  8 requests stop being served, or one dead peer costs one of them more than one retry: the liveness phase, in sim_calm.c
+ *  9 a share leaves before its audit entry exists. What a checkpoint covers is the audit log's own test
  * 10 a secret of a node is seen outside; a queue grows without bound
  *
- * Number 8 is judged by whoever drives the simulation (sim_swarm.c): when all is calm, requests must be served. */
+ * 1, 2, 5, 6, 9 and the secrets of 10 are checked after every step, on every effect of it; bounds and disks at rest. */
 #include "config.h"
 #include "sim_impl.h"
 #include "tests/lib/evid_file.h"

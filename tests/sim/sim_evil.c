@@ -234,27 +234,46 @@ static void lies_about_run(struct evils *v, struct evil *e, struct sim *s, const
 	early_pass(v, e, s, m, to);
 }
 
-/* Evidence that proves nothing: two headers of an honest peer's one message, one of them with other bytes. */
-static void slander(const struct evil *e, struct sim *s, struct km_addr to)
+/* Evidence that proves nothing: two headers of one message of an honest peer, one of them with other bytes. */
+static void make_up(struct evil *e)
 {
-	uint8_t other[KM_MSG_HEAD], context[KM_HASH_SIZE];
+	uint8_t other[KM_MSG_HEAD];
 	struct km_msg a, m;
 	struct km_buf b;
 
-	if (e->old_len < KM_MSG_HEAD || km_msg_parse(&m, e->old, e->old_len))
+	if (km_msg_parse(&m, e->old, e->old_len) || m.sender == e->who)
 		return;
 	memcpy(other, e->old, sizeof(other));
-	other[42 + e->old[50] % KM_HASH_SIZE] ^= 1; /* in the root */
+	other[42] ^= 1; /* the root */
 	a = m;
 	a.raw = other;
-	memcpy(context, m.sid, sizeof(context));
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_EVID);
 	km_put_u8(&b, 1);
-	km_evidence_begin(&b, KM_EV_EQUIVOCATION, context, 2);
+	km_evidence_begin(&b, KM_EV_EQUIVOCATION, m.sid, 2);
 	km_evidence_header(&b, &m);
 	km_evidence_header(&b, &a);
+	e->lie = km_buf_take(&b, &e->lie_len);
+	KM_ASSERT(e->lie);
+}
+
+/* It has it; and here it is, for who has asked since the last time. */
+static void slander(struct evil *e, struct sim *s, struct km_addr to)
+{
+	uint8_t digest[KM_HASH_SIZE];
+	struct km_buf b;
+
+	if (!e->lie)
+		make_up(e);
+	if (!e->lie)
+		return;
+	km_evidence_digest(e->lie + 2, e->lie_len - 2, digest);
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_EVID_HAVE);
+	km_put_u8(&b, 1);
+	km_put_bytes(&b, digest, sizeof(digest));
 	send(s, e, to, &b);
+	sim_inject(s, to, (struct km_addr){KM_ADDR_PEER, (uint16_t)e->who}, e->lie, e->lie_len);
 }
 
 /* An envelope on its way out; 0: it is not sent. */
@@ -378,8 +397,10 @@ uint64_t evil_deeds(const struct evils *v)
 
 void evil_clear(struct evils *v)
 {
-	for (unsigned i = 0; i < v->n; i++)
+	for (unsigned i = 0; i < v->n; i++) {
 		free(v->e[i].old);
+		free(v->e[i].lie);
+	}
 	sim_map_clear(&v->runs);
 	evil_exorcise(v);
 }

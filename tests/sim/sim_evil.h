@@ -61,6 +61,8 @@ struct evil {
 	struct km_rng rng;
 	uint8_t *old;           /* an envelope that was seen, to be relayed */
 	size_t old_len;
+	uint8_t *lie;           /* evidence it made up, as a frame: offered again and again */
+	size_t lie_len;
 	uint64_t deeds[EVIL_N_HABITS];
 };
 

@@ -135,7 +135,8 @@ void swarm_draw(struct swarm *w, struct sim_options *o)
 	draw_faults(w, &o->faults);
 	uint32_t corrupt = draw_evil(w, o);
 	/* a key generation that may leave out silent peers, as long as enough for presigning remain */
-	unsigned least = swarm_any_engine ? o->threshold : 2 * o->threshold - 1;
+	/* WHY not fewer: two key generations of different halves would each make a key of the one name */
+	unsigned least = 2 * o->threshold - 1 < o->n ? 2 * o->threshold - 1 : o->n;
 	o->dkg_min = swarm_pick(w, 0, 2) ? 0 : swarm_pick(w, least, o->n);
 	draw_old_disks(w, o, corrupt, o->dkg_min ? o->dkg_min : o->n);
 	/* a toy group for volume, P-256 for fidelity */

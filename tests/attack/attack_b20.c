@@ -73,4 +73,33 @@ static void test_honest_messengers_are(void **state)
 	rules_all();
 }
 
-KM_TESTS(cmocka_unit_test(test_nobody_is_blamed), cmocka_unit_test(test_honest_messengers_are))
+/* A key generation among lists that differ: how many honest peers are accused by honest ones, how it ended in *err. */
+static unsigned accused_in_keygen(int *err)
+{
+	uint32_t set = 0;
+
+	mesh_init(&mesh, N, T, 21);
+	mesh.node[SKEWED].s.roster.peer[OTHER].identity[0] ^= 1;
+	while (km_roster_finish(&mesh.node[SKEWED].s.roster) != KM_OK)
+		mesh.node[SKEWED].s.roster.peer[OTHER].identity[0]++;
+	for (unsigned i = 1; i <= N; i++)
+		mesh_start(&mesh, i);
+	mesh_run(&mesh, 2000000);
+	*err = mesh_keygen(&mesh, 2, 30000000);
+	for (unsigned i = 1; i <= N; i++)
+		set |= peer(i)->disputed | peer(i)->quarantined;
+	mesh_free(&mesh);
+	return km_set_size(set);
+}
+
+static void test_no_key_generation(void **state)
+{
+	int err;
+
+	rules_all();
+	assert_int_equal(accused_in_keygen(&err), 0);
+	assert_int_equal(err, KM_E_MISMATCH);
+}
+
+KM_TESTS(cmocka_unit_test(test_nobody_is_blamed), cmocka_unit_test(test_honest_messengers_are),
+	 cmocka_unit_test(test_no_key_generation))

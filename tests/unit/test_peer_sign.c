@@ -295,6 +295,9 @@ static void test_canary_once(void **state)
 	memset(by_hand.m.mac, 0, sizeof(by_hand.m.mac));
 	memset(bytes, 7, sizeof(bytes));
 	refused(KM_STATUS_CONTEXT);
+	/* the text of another quorum is not this one's */
+	km_canary_bytes(peer(2)->keys, quorum ^ 0xc, bytes);
+	refused(KM_STATUS_CONTEXT);
 	km_canary_bytes(peer(2)->keys, quorum, bytes);
 	assert_int_equal(send_from(1), KM_STATUS_OK);
 	assert_int_equal(send_from(1), KM_STATUS_OK); /* repeated, from the record */

@@ -441,7 +441,9 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 	}
 	const struct km_curve *c = f->ps->curve;
 	if (m.n != km_curve_scalar_size(c) || km_scalar_decode(c, &f->share[km_set_pos(f->ps->quorum, from)], m.s)) {
-		/* not a number: as good as a wrong one, only seen at once */
+		/* Not a number: as good as a wrong one, only seen at once. WHY nobody is missing any more: an inquiry may end in a dispute on
+		 * the spot, which gives up whatever waits for that peer, and this flight is still in our hands. */
+		f->missing = 0;
 		km_inquiry_open(p, f, km_set_bit(from));
 		f->excluded |= km_set_bit(from);
 		attempt(p, f);

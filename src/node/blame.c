@@ -205,8 +205,12 @@ void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer
 			goto out;
 	err = km_evidence_wrap(&b, items, len, run->prop.hash, &propose, join, n);
 	/* the judge everybody uses has the word, not our machine: what it calls void would be worth nothing elsewhere */
-	if (!err && !km_evidence_take(p, p->self, b.data, b.len) && !p->judging)
+	if (!err)
+		err = km_evidence_take(p, p->self, b.data, b.len);
+	if (!err && !p->judging)
 		err = KM_E_VERIFY;
+	if (err > 0)
+		err = KM_OK;
 out:
 	if (err)
 		km_effects_log(p->fx, KM_LOG_ERROR, "no evidence against peer %u (%s), kind %s: %s", peer, km_peer_name(p, peer),

@@ -20,7 +20,9 @@
 #define GETS_BURST 8
 #define ASKED_US 10000000u
 #define SCORE_GARBAGE (2 * KM_SCORE_UNIT)
-#define WAITING_MAX 8
+/* Heavy proofs that wait for their turn: of our own, and of each other peer. */
+#define OWN_WAITING_MAX 32
+#define WAITING_MAX 1
 
 enum { OBJECT_EVIDENCE = 1, OBJECT_DISPUTE = 2 };
 
@@ -364,21 +366,22 @@ static void start(struct km_peer *p)
 	e->job = &jg->job;
 }
 
-/* One at a time; the others wait, a few of them. */
-static void hand_out(struct km_peer *p, struct km_judging *jg)
+/* One at a time; the others wait. WHY a bound for each source: who keeps us judging must not make us forget what we hold against it. */
+static int hand_out(struct km_peer *p, struct km_judging *jg)
 {
 	struct km_judging **at;
 	unsigned n = 0;
 
 	for (at = &p->judging; *at; at = &(*at)->next)
-		n++;
-	if (n > WAITING_MAX) {
+		n += at != &p->judging && (*at)->from == jg->from;
+	if (n >= (jg->from == p->self ? OWN_WAITING_MAX : WAITING_MAX)) {
 		free(jg);
-		return;
+		return KM_E_BUSY;
 	}
 	*at = jg;
-	if (!n)
+	if (at == &p->judging)
 		start(p);
+	return KM_OK;
 }
 
 /* Judges what came from a peer, or (from = self) what we put together ourselves. 1 when it convicts at once. */
@@ -394,11 +397,9 @@ int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t
 	}
 	struct km_judging *jg = judging_new(p, from, ev, len);
 	if (!jg)
-		return 0;
-	if (heavy(kind)) {
-		hand_out(p, jg);
-		return 0;
-	}
+		return KM_E_NOMEM;
+	if (heavy(kind))
+		return hand_out(p, jg);
 	judge_work(&jg->job);
 	verdict(p, jg);
 	unsigned culprit = jg->job.err ? 0 : jg->verdict.culprit;

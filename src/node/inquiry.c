@@ -99,7 +99,7 @@ static int convicts(struct km_peer *p, const struct km_inquiry *q, const struct 
 		km_evidence_bytes(&b, row.data, row.len);
 		km_evidence_bytes(&b, req.data, req.len);
 		if (!b.err)
-			done = km_evidence_take(p, p->self, b.data, b.len);
+			done = km_evidence_take(p, p->self, b.data, b.len) > 0;
 	}
 	km_buf_clear(&b);
 	km_buf_clear(&row);

@@ -493,7 +493,8 @@ uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need);
 
 /* evidence.c */
 #define KM_PROOF_FILE "proof-"
-/* Judges evidence of peer `from`, or of our own making (from = self), and acts. 1 when it convicts at once; 0 also when a job will tell. */
+/* Judges evidence of peer `from`, or of our own making (from = self), and acts. 1 when it convicts at once; 0 also when a job will tell.
+ * KM_E_NOMEM, KM_E_BUSY: it was not judged. */
 int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t len);
 void km_evidence_keep(struct km_peer *p, unsigned culprit, unsigned kind, const uint8_t *data, size_t len);
 void km_evidence_clear(struct km_peer *p, unsigned culprit);

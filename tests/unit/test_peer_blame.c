@@ -219,6 +219,46 @@ static void test_no_record_is_a_dispute(void **state)
 	mesh_free(&mesh);
 }
 
+/* Shares that are no numbers, more at once than there are inquiries, and no presignature left to try again with: the dispute that ends
+ * the first inquiry gives up all that waits for the cheat, but for what is just being answered. */
+static int no_number(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->from.kind != KM_ADDR_PEER || k->from.id != CHEAT)
+		return 1;
+	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_RECORD)
+		return 0;
+	if (k->data[0] == KM_FRAME_SHARE) {
+		memset(k->data + k->len - 32, 0xff, 32);
+		evil.shares++;
+	}
+	return 1;
+}
+
+static void test_many_inquiries(void **state)
+{
+	mesh_init(&mesh, N, T, 11);
+	for (unsigned i = 1; i <= N; i++) {
+		mesh.node[i].s.pool_target = 24;
+		mesh.node[i].s.pool_low = 12;
+		mesh_start(&mesh, i);
+	}
+	mesh_run(&mesh, 100000);
+	assert_int_equal(mesh_keygen(&mesh, OWNER, 30000000), KM_OK);
+	mesh_run(&mesh, 3000000);
+	memset(&evil, 0, sizeof(evil));
+	mesh.tap = no_number;
+	unsigned replies = mesh.replies;
+	for (unsigned salt = 1; salt <= 6 * 24; salt++)
+		mesh_request(&mesh, OWNER, table()->key_id, salt, ALL);
+	mesh_settle(&mesh);
+	assert_true(evil.shares > 32);
+	mesh_run(&mesh, 3000000);
+	assert_int_equal(mesh.replies, replies + 6 * 24);
+	assert_int_equal(peer(OWNER)->disputed, km_set_bit(CHEAT));
+	assert_int_equal(peer(OWNER)->n_inquiries, 0);
+	mesh_free(&mesh);
+}
+
 /* ---- gossip */
 
 static void test_who_was_down_learns_it(void **state)
@@ -331,6 +371,55 @@ static void test_forged_evidence(void **state)
 	evid(4, 2, 1, b.data, b.len);
 	assert_int_equal(p->quarantined, km_set_bit(CHEAT));
 	km_buf_clear(&b);
+	mesh_free(&mesh);
+}
+
+/* ---- proofs that take long */
+
+static struct km_job *judging(struct km_effects *fx)
+{
+	struct km_job *job = NULL;
+	struct km_effect *e;
+
+	while ((e = km_effects_pop(fx))) {
+		if (e->kind == KM_EFFECT_WORK) {
+			assert_null(job);
+			job = e->job;
+		}
+		km_effects_recycle(fx, e);
+	}
+	return job;
+}
+
+/* Of proofs that come while another one is judged none of our own is forgotten; of each other peer one waits. */
+static void test_heavy_proofs_wait(void **state)
+{
+	static const uint8_t from[6] = {4, 2, 2, 4, 4, 5};
+	static const int err[6] = {0, 0, 0, 0, KM_E_BUSY, 0};
+	uint8_t ev[KM_EVIDENCE_HEAD + 8] = {KM_EVIDENCE_VERSION, KM_EV_OPENED};
+	struct km_effects fx;
+	struct km_job *job;
+	unsigned judged = 0;
+
+	setup(10);
+	struct km_peer *p = peer(2);
+	struct km_effects *was = p->fx;
+	km_effects_init(&fx);
+	p->fx = &fx;
+	for (unsigned i = 0; i < 6; i++) {
+		ev[sizeof(ev) - 1] = (uint8_t)i;
+		assert_int_equal(km_evidence_take(p, from[i], ev, sizeof(ev)), err[i]);
+	}
+	unsigned unfit = p->unfit_at;
+	while ((job = judging(&fx))) {
+		job->run(job);
+		assert_int_equal(km_evidence_worked(p, job), 1);
+		assert_int_equal(p->unfit_at, unfit + ++judged);
+	}
+	assert_int_equal(judged, 5);
+	assert_null(p->judging);
+	km_effects_clear(&fx);
+	p->fx = was;
 	mesh_free(&mesh);
 }
 
@@ -528,6 +617,7 @@ static void test_clear(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_wrong_share_convicts), cmocka_unit_test(test_right_record_is_a_dispute),
-	 cmocka_unit_test(test_no_record_is_a_dispute), cmocka_unit_test(test_who_was_down_learns_it),
+	 cmocka_unit_test(test_no_record_is_a_dispute), cmocka_unit_test(test_many_inquiries),
+	 cmocka_unit_test(test_heavy_proofs_wait), cmocka_unit_test(test_who_was_down_learns_it),
 	 cmocka_unit_test(test_forged_evidence), cmocka_unit_test(test_accusers), cmocka_unit_test(test_forged_disputes),
 	 cmocka_unit_test(test_majority_with_a_dispute), cmocka_unit_test(test_clear))

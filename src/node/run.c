@@ -372,7 +372,8 @@ void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 			km_dispute_raise(p, out->peer, out->code, out->data, out->len);
 			break;
 		case KM_OUT_SUSPECT:
-			km_blame_set(p, p->self, out->set, KM_SCORE_UNIT);
+			/* who is down is not late: as in runs that end with it */
+			km_blame_set(p, p->self, out->code == KM_E_DEADLINE ? out->set & km_links_live(p) : out->set, KM_SCORE_UNIT);
 			break;
 		case KM_OUT_DONE:
 			ended = 1;

@@ -586,6 +586,11 @@ int km_machine_suspect(struct km_machine *m, uint32_t set, struct km_outs *outs)
 	return add_set(outs, KM_OUT_SUSPECT, KM_OK, set & ~km_set_bit(m->self));
 }
 
+int km_machine_late(struct km_machine *m, uint32_t set, struct km_outs *outs)
+{
+	return add_set(outs, KM_OUT_SUSPECT, KM_E_DEADLINE, set & ~km_set_bit(m->self));
+}
+
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs)
 {
 	if (m->ended)

@@ -26,7 +26,9 @@ enum km_out_kind {
 	KM_OUT_DISPUTE,   /* peer sent us on its own channel what only it and we saw; code = KM_E_* */
 	KM_OUT_DONE,      /* the run ended well; take its results */
 	KM_OUT_DROP,      /* the run ended without result; code = KM_E_*; set = peers it waited for (0 = none) */
-	KM_OUT_SUSPECT,   /* set = participants that did not open a failed run: our links to them, never they, are to blame */
+	/* set = participants that did not open a failed run, or whose last message never came (code KM_E_DEADLINE): our links to them,
+	 * never they, are to blame */
+	KM_OUT_SUSPECT,
 };
 
 enum km_evidence_kind {
@@ -232,6 +234,8 @@ int km_machine_convict_items(struct km_machine *m, unsigned peer, enum km_eviden
 int km_machine_convict(struct km_machine *m, unsigned peer, enum km_evidence_kind kind, const struct km_msg *const *msgs, size_t n, struct km_outs *outs) KM_MUST;
 /* Appends KM_OUT_SUSPECT. */
 int km_machine_suspect(struct km_machine *m, uint32_t set, struct km_outs *outs) KM_MUST;
+/* ... with code KM_E_DEADLINE: what is missing in the last round, which ends all the same. */
+int km_machine_late(struct km_machine *m, uint32_t set, struct km_outs *outs) KM_MUST;
 /* Ends the run without result and wipes it; while a job is out, when that comes back. */
 int km_machine_drop(struct km_machine *m, int code, uint32_t waited_for, struct km_outs *outs) KM_MUST;
 int km_machine_done(struct km_machine *m, struct km_outs *outs) KM_MUST;

@@ -346,8 +346,12 @@ static int timeout_op(struct km_machine *m, unsigned round, uint32_t have, struc
 
 	if (m->open)
 		return km_open_wait(s, 1, outs);
-	if (round == km_presign_wire(s, KM_PRESIGN_C4))
-		return bind_job(s, have, outs);
+	if (round == km_presign_wire(s, KM_PRESIGN_C4)) {
+		/* WHY: who keeps its C4 back costs everybody half a minute, and its run still counts as a success */
+		int err = km_machine_late(m, m->participants & ~have, outs);
+
+		return err ? err : bind_job(s, have, outs);
+	}
 	/* WHY not OPEN: silence proves nothing, and who opens without a cause is convicted of it */
 	if (!KM_RULE(km_rule_timeout_drops) && !s->passed)
 		return km_open_open(s, outs);

@@ -173,13 +173,19 @@ void km_lot_heard(struct km_peer *p, struct km_lot *lot, unsigned from, const ui
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
-	if (km_msg_verify_sig(&m, p->idkeys[from])) {
+	int err = km_msg_verify_sig(&m, p->idkeys[from]);
+	if (err == KM_E_NOMEM)
+		return; /* it says it again, and nobody is to blame */
+	if (err) {
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 		km_dispute_raise(p, from, KM_E_VERIFY, m.digest, KM_HASH_SIZE);
 		return;
 	}
 	/* what it signed itself and is no READY of this run: as bad as other values */
-	if (km_ready_get(&r, &m) || (lot->said[2] && memcmp(r.table, lot->said + KM_MSG_HEAD, KM_HASH_SIZE) != 0)) {
+	err = km_ready_get(&r, &m);
+	if (err == KM_E_NOMEM)
+		return;
+	if (err || (lot->said[2] && memcmp(r.table, lot->said + KM_MSG_HEAD, KM_HASH_SIZE) != 0)) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		km_dispute_raise(p, from, KM_E_ENCODING, m.digest, KM_HASH_SIZE);
 		return;

@@ -122,7 +122,10 @@ int km_judge_record(struct km_desk *d)
 	if (!km_ev_forms(d->ev, 0, forms))
 		return km_desk_void(d, "a bad share is shown by a record, a READY, its row, and the request");
 	d->curve = d->j->table->curve;
-	if (km_ready_get(&ready, rm) || memcmp(ready.table, d->ev->context, KM_HASH_SIZE) != 0)
+	int err = km_ready_get(&ready, rm);
+	if (err == KM_E_NOMEM)
+		return err;
+	if (err || memcmp(ready.table, d->ev->context, KM_HASH_SIZE) != 0)
 		return km_desk_void(d, "the READY is none of this key");
 	if (KM_RULE(km_rule_judge_own_ready) && rm->sender != m->sender)
 		return km_desk_void(d, "the READY is another peer's");
@@ -132,7 +135,9 @@ int km_judge_record(struct km_desk *d)
 		return km_desk_void(d, "the row is none of the READY");
 	memcpy(d->v->sid, rm->sid, KM_HASH_SIZE);
 	km_presig_name(rm->sid, row.index, name);
-	int err = km_record_get(d->curve, &rec, m);
+	err = km_record_get(d->curve, &rec, m);
+	if (err == KM_E_NOMEM)
+		return err;
 	/* no honest signer signs a record that is none */
 	if (err == KM_E_ENCODING && m->body_len >= KM_HASH_SIZE && memcmp(m->body, name, KM_HASH_SIZE) == 0)
 		return km_desk_convict(d, m, m->sender, row.index, "it signed a record with what is no point or scalar");

@@ -30,8 +30,11 @@ int km_ready_get(struct km_ready *r, const struct km_msg *m)
 	struct km_shape shape = {.head = KM_READY_BODY};
 
 	memset(r, 0, sizeof(*r));
-	if (m->proto != KM_PROTO_READY || m->round != 1 || m->recipient || km_msg_check_body(m, &shape))
+	if (m->proto != KM_PROTO_READY || m->round != 1 || m->recipient)
 		return KM_E_ENCODING;
+	int err = km_msg_check_body(m, &shape);
+	if (err)
+		return err == KM_E_NOMEM ? err : KM_E_ENCODING;
 	memcpy(r->table, m->body, KM_HASH_SIZE);
 	memcpy(r->root, m->body + KM_HASH_SIZE, KM_HASH_SIZE);
 	memcpy(r->held, m->body + 2 * KM_HASH_SIZE, KM_READY_HELD);
@@ -121,8 +124,11 @@ int km_record_get(const struct km_curve *c, struct km_record_body *r, const stru
 	struct km_shape shape = km_record_shape(c);
 
 	memset(r, 0, sizeof(*r));
-	if (m->proto != KM_PROTO_RECORD || m->round != 1 || km_msg_check_body(m, &shape) || memcmp(m->sid, m->body, KM_HASH_SIZE) != 0)
+	if (m->proto != KM_PROTO_RECORD || m->round != 1)
 		return KM_E_MISMATCH;
+	int err = km_msg_check_body(m, &shape);
+	if (err || memcmp(m->sid, m->body, KM_HASH_SIZE) != 0)
+		return err == KM_E_NOMEM ? err : KM_E_MISMATCH;
 	memcpy(r->presig_id, m->body, KM_HASH_SIZE);
 	memcpy(r->request_id, m->body + KM_HASH_SIZE, KM_HASH_SIZE);
 	r->context = m->body[2 * KM_HASH_SIZE];

@@ -44,7 +44,7 @@ unsigned km_ready_count(const uint8_t held[KM_READY_HELD], unsigned end);
 /* Appends the signed envelope. */
 int km_ready_build(struct km_buf *out, uint8_t self, const uint8_t sid[KM_HASH_SIZE], const struct km_ready *r,
 		   const struct km_identity *id) KM_MUST;
-/* The body of a parsed message; its root is checked, its signature is not. KM_E_ENCODING. */
+/* The body of a parsed message; its root is checked, its signature is not. KM_E_ENCODING, KM_E_NOMEM. */
 int km_ready_get(struct km_ready *r, const struct km_msg *m) KM_MUST;
 
 struct km_ready_row {
@@ -68,7 +68,7 @@ struct km_shape km_record_shape(const struct km_curve *c);
 int km_record_build(struct km_buf *out, uint8_t self, uint8_t to, const struct km_curve *c, const struct km_record_body *r,
 		    const struct km_identity *id) KM_MUST;
 /* The body of a parsed message; its root is checked, its signature is not. KM_E_MISMATCH when length, root or the presignature id
- * in the sid field do not fit; KM_E_ENCODING for what is no number or point. */
+ * in the sid field do not fit; KM_E_ENCODING for what is no number or point; KM_E_NOMEM. */
 int km_record_get(const struct km_curve *c, struct km_record_body *r, const struct km_msg *m) KM_MUST;
 
 #endif

@@ -23,6 +23,7 @@
 /* Heavy proofs that wait for their turn: of our own, and of each other peer. */
 #define OWN_WAITING_MAX 32
 #define WAITING_MAX 1
+#define HEAVY_PAUSE_US 60000000u
 
 enum { OBJECT_EVIDENCE = 1, OBJECT_DISPUTE = 2 };
 
@@ -334,6 +335,8 @@ static void verdict(struct km_peer *p, const struct km_judging *jg)
 		/* WHY not always: without its table, or under another list of peers, honest evidence proves nothing here (attack B20) */
 		if (!KM_RULE(km_rule_skew_blames_nobody) || (jg->has_table && !p->link[jg->from].mismatch))
 			km_blame_link(p, p->self, jg->from, SCORE_GARBAGE);
+		if (jg->out)
+			p->link[jg->from].heavy_after_us = p->now.mono_us + HEAVY_PAUSE_US;
 		return;
 	}
 	/* what an operator has forgiven is not found again in older evidence */
@@ -384,6 +387,25 @@ static int hand_out(struct km_peer *p, struct km_judging *jg)
 	return KM_OK;
 }
 
+/* WHY before a dear proof is judged: one culprit can make any number of true ones about itself, and of false ones, to keep our worker
+ * from presigning. KM_OK: it is worth it. */
+static int worth_judging(struct km_peer *p, unsigned from, const uint8_t *ev, size_t len)
+{
+	uint8_t digest[KM_HASH_SIZE];
+	unsigned accused;
+
+	if (from == p->self)
+		return KM_OK;
+	if (p->now.mono_us < p->link[from].heavy_after_us)
+		return KM_E_BUSY;
+	int err = km_evidence_accused(ev, len, &accused);
+	if (err || accused < 1 || accused > KM_MAX_PEERS || !p->proof[accused])
+		return err;
+	km_evidence_digest(ev, len, digest);
+	unfit(p, digest);
+	return KM_E_DUPLICATE;
+}
+
 /* Judges what came from a peer, or (from = self) what we put together ourselves. 1 when it convicts at once. */
 int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t len)
 {
@@ -395,6 +417,9 @@ int km_evidence_take(struct km_peer *p, unsigned from, const uint8_t *ev, size_t
 		km_blame_link(p, p->self, from, SCORE_GARBAGE);
 		return 0;
 	}
+	int err = heavy(kind) ? worth_judging(p, from, ev, len) : KM_OK;
+	if (err)
+		return err == KM_E_DUPLICATE ? 0 : err;
 	struct km_judging *jg = judging_new(p, from, ev, len);
 	if (!jg)
 		return KM_E_NOMEM;

@@ -95,6 +95,7 @@ struct km_link {
 	uint64_t roster_sent_us, roster_seen_us; /* 0 = never */
 	uint8_t roster_told[KM_HASH_SIZE]; /* the roster hash an operator was told about */
 	uint64_t refuse_until_us;          /* after a failed run of its own */
+	uint64_t heavy_after_us;           /* after a dear proof that proved nothing: not one more before */
 	uint64_t propose_tokens, propose_at_us;
 	struct km_bucket spend;            /* second and further presignatures on one request: counts against the owner */
 	uint64_t relay_tokens, relay_at_us; /* answers to its STALLs */

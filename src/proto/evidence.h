@@ -88,6 +88,8 @@ struct km_verdict {
 };
 /* Which kind, about which context; strict about the frame only. KM_E_ENCODING, KM_E_LIMIT, KM_E_VERSION. */
 int km_evidence_peek(const uint8_t *ev, size_t len, enum km_evidence_kind *kind, uint8_t context[KM_HASH_SIZE]) KM_MUST;
+/* Whom evidence of a kind that is dear to judge (E3, E8) would convict, if anybody; 0: it does not say. KM_OK, KM_E_NOMEM. */
+int km_evidence_accused(const uint8_t *ev, size_t len, unsigned *accused) KM_MUST;
 /* Pure. KM_OK with *v (also for garbage: void), or KM_E_NOMEM. */
 int km_evidence_judge(const uint8_t *ev, size_t len, const struct km_judge *j, struct km_verdict *v) KM_MUST;
 /* Names it in gossip: H("evidence", bytes). */

@@ -254,3 +254,24 @@ int km_evidence_judge(const uint8_t *p, size_t len, const struct km_judge *j, st
 	km_ev_clear(&ev);
 	return err;
 }
+
+int km_evidence_accused(const uint8_t *p, size_t len, unsigned *accused)
+{
+	struct km_ev ev;
+	int err = km_ev_read(&ev, p, len);
+
+	*accused = 0;
+	if (err)
+		return err == KM_E_NOMEM ? err : KM_OK;
+	for (unsigned i = 0; i < ev.count && !*accused; i++) {
+		const struct km_ev_item *it = &ev.item[i];
+
+		if (ev.kind == KM_EV_OPENED && it->form == KM_FORM_BYTES && it->len == 1)
+			*accused = it->p[0];
+		else if (ev.kind == KM_EV_C3_PROOF && (it->form == KM_FORM_WHOLE || it->form == KM_FORM_ROWS) &&
+			 it->msg.proto != KM_PROTO_SETUP)
+			*accused = it->msg.sender;
+	}
+	km_ev_clear(&ev);
+	return KM_OK;
+}

@@ -60,6 +60,29 @@ static void test_honest(void **state)
 	assert_true(shown >= 17);
 }
 
+/* What is dear to judge says beforehand whom it is about. */
+static void test_accused(void **state)
+{
+	unsigned dear = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		unsigned accused;
+		struct evid e;
+
+		evid_make(&e, k, 0);
+		assert_int_equal(km_evidence_accused(e.ev, e.len, &accused), KM_OK);
+		if (e.kind == KM_EV_C3_PROOF || e.kind == KM_EV_OPENED) {
+			assert_int_equal(accused, EVID_CULPRIT);
+			dear++;
+		}
+		assert_int_equal(km_evidence_accused(e.ev, e.len - 1, &accused), KM_OK);
+		assert_int_equal(accused, 0);
+		evid_clear(&e);
+	}
+	assert_true(dear >= 4);
+}
+
 /* One bit of every byte (of the long ones, of four hundred bytes). */
 static void test_flips(void **state)
 {
@@ -366,6 +389,7 @@ static void test_names(void **state)
 	assert_string_equal(km_evidence_name((enum km_evidence_kind)99), "?");
 }
 
-KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_flips), cmocka_unit_test(test_lengths),
+KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_accused), cmocka_unit_test(test_flips),
+	 cmocka_unit_test(test_lengths),
 	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_files), cmocka_unit_test(test_composed),
 	 cmocka_unit_test(test_names))

@@ -418,6 +418,14 @@ static void test_heavy_proofs_wait(void **state)
 	}
 	assert_int_equal(judged, 5);
 	assert_null(p->judging);
+	/* who made us judge nonsense is not heard again at once; we are */
+	ev[sizeof(ev) - 1] = 7;
+	assert_int_equal(km_evidence_take(p, 4, ev, sizeof(ev)), KM_E_BUSY);
+	assert_null(judging(&fx));
+	assert_int_equal(km_evidence_take(p, 2, ev, sizeof(ev)), 0);
+	assert_non_null(job = judging(&fx));
+	job->run(job);
+	assert_int_equal(km_evidence_worked(p, job), 1);
 	km_effects_clear(&fx);
 	p->fx = was;
 	mesh_free(&mesh);

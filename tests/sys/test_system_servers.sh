@@ -22,7 +22,7 @@ check "every round is shown" sh -c "test \$(grep -c '^round [1-6] of 6' '$T/keyg
 check "and test signatures by quorums" grep -q '^test signature by peers .* is good' "$T/keygen.err"
 check "the last line is the result" grep -q "^key 'www' is ready: P-256, any 3 of 5 peers, epoch [0-9]*, id [0-9a-f]*\$" "$T/keygen.out"
 nocheck "a key of that name is made once" on p3 keygen www --threshold 3
-check "the peers presign in the background" mesh_pool 30 90 5
+check "the peers presign in the background" mesh_pool 60 72 5
 
 check "its self-signed certificate" on fe selfsign www --dns localhost -o "$CA"
 check "verifies under itself" openssl verify -check_ss_sig -CAfile "$CA" "$CA"

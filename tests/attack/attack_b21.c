@@ -367,18 +367,18 @@ static void each_byte(unsigned engine, unsigned round, unsigned recipient, size_
 static void test_majority(void **state)
 {
 	rules_all();
-	each_byte(KM_PRESIGN_MAJORITY, 1, 1, 40);
+	each_byte(KM_PRESIGN_MAJORITY, 1, 1, 24);
 	for (unsigned round = 1; round <= 7; round++)
-		each_byte(KM_PRESIGN_MAJORITY, round, 0, 40);
+		each_byte(KM_PRESIGN_MAJORITY, round, 0, 24);
 }
 
 static void test_any(void **state)
 {
 	rules_all();
 	for (unsigned round = 1; round <= 3; round++)
-		each_byte(KM_PRESIGN_ANY, round, 1, 16);
+		each_byte(KM_PRESIGN_ANY, round, 1, 10);
 	for (unsigned round = 3; round <= 8; round++)
-		each_byte(KM_PRESIGN_ANY, round, 0, 16);
+		each_byte(KM_PRESIGN_ANY, round, 0, 10);
 }
 
 /* ---- key generations: the same by the corrupt one's own machine is in the fuzz target; here what it signs is changed on the way */

@@ -63,6 +63,8 @@ int kmd_cli_recv(struct kmd_cli *c, int timeout_ms, struct km_rpc_frame *f) KM_M
 /* Sends b (one request with seq c->seq), shows PROGRESS on stderr, takes the last answer of `type`. An ERROR becomes its code,
  * its text is in c->fail. */
 int kmd_cli_call(struct kmd_cli *c, const struct km_buf *b, unsigned type, int timeout_ms, struct km_rpc_frame *f) KM_MUST;
+/* The daemon's status, JSON; text borrows from c until the next call. */
+int kmd_cli_status(struct kmd_cli *c, struct km_rpc_text *text) KM_MUST;
 int kmd_cli_key(struct kmd_cli *c, const char *name, struct km_rpc_key_info *info) KM_MUST;
 int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned context, const void *data, size_t len,
 		 struct km_rpc_signature *sig) KM_MUST;

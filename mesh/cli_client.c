@@ -260,3 +260,19 @@ int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned
 	km_buf_clear(&b);
 	return err;
 }
+
+int kmd_cli_status(struct kmd_cli *c, struct km_rpc_text *text)
+{
+	struct km_rpc_frame f;
+	struct km_buf b;
+	int err;
+
+	km_buf_init(&b);
+	err = km_rpc_encode_status(&b, c->seq);
+	if (!err)
+		err = kmd_cli_call(c, &b, KM_RPC_JSON, KMD_CLI_DEADLINE_MS, &f);
+	if (!err)
+		err = km_rpc_decode_text(&f, text);
+	km_buf_clear(&b);
+	return err;
+}

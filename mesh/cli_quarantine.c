@@ -67,20 +67,11 @@ static size_t count(const json_t *o, const char *key)
 /* The peers of the node's status: an array, owned by *root. */
 static int get_peers(struct kmd_cli *c, json_t **root, json_t **peers)
 {
-	struct km_rpc_frame f;
 	struct km_rpc_text text;
-	struct km_buf b;
 	json_error_t why;
-	int err;
 
 	*root = NULL;
-	km_buf_init(&b);
-	err = km_rpc_encode_status(&b, c->seq);
-	if (!err)
-		err = kmd_cli_call(c, &b, KM_RPC_JSON, KMD_CLI_DEADLINE_MS, &f);
-	if (!err)
-		err = km_rpc_decode_text(&f, &text);
-	km_buf_clear(&b);
+	int err = kmd_cli_status(c, &text);
 	if (err)
 		return err;
 	*root = json_loadb(text.text, text.len, 0, &why);

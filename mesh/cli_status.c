@@ -176,20 +176,11 @@ static void show(const json_t *s)
 
 static int once(struct kmd_cli *c, const struct options *o)
 {
-	struct km_rpc_frame f;
 	struct km_rpc_text text;
-	struct km_buf b;
 	json_error_t why;
 	json_t *s;
-	int err;
 
-	km_buf_init(&b);
-	err = km_rpc_encode_status(&b, c->seq);
-	if (!err)
-		err = kmd_cli_call(c, &b, KM_RPC_JSON, KMD_CLI_DEADLINE_MS, &f);
-	if (!err)
-		err = km_rpc_decode_text(&f, &text);
-	km_buf_clear(&b);
+	int err = kmd_cli_status(c, &text);
 	if (err)
 		return err;
 	if (o->json) {

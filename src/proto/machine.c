@@ -458,6 +458,16 @@ int km_machine_seal(const struct km_machine *m, unsigned round, unsigned recipie
 	return km_msg_seal(block + KM_OUT_ROOM, m->ops->proto, (uint8_t)round, m->self, (uint8_t)recipient, m->sid, shape, &m->id);
 }
 
+/* What was just added to the queue: a list with the new element last. */
+static struct km_out *last_of(const struct km_outs *outs)
+{
+	struct km_out *last = outs->head;
+
+	while (last->next)
+		last = last->next;
+	return last;
+}
+
 int km_machine_send_sealed(struct km_machine *m, unsigned round, unsigned recipient, const struct km_shape *shape, uint8_t *block,
 			   struct km_outs *outs)
 {
@@ -470,10 +480,7 @@ int km_machine_send_sealed(struct km_machine *m, unsigned round, unsigned recipi
 		free(block);
 		return err;
 	}
-	/* the queue is a list with the new element last */
-	struct km_out *last = outs->head;
-	while (last->next)
-		last = last->next;
+	struct km_out *last = last_of(outs);
 	last->data = block + KM_OUT_ROOM;
 	last->len = len;
 	last->room = KM_OUT_ROOM;
@@ -494,10 +501,7 @@ int km_machine_job(struct km_machine *m, unsigned what, void (*work)(struct km_j
 	int err = km_outs_add(outs, KM_OUT_JOB, 0, 0, NULL, 0);
 	if (err)
 		return err;
-	/* the queue is a list with the new element last */
-	struct km_out *last = outs->head;
-	while (last->next)
-		last = last->next;
+	struct km_out *last = last_of(outs);
 	last->job = &m->job;
 	m->busy = 1;
 	return KM_OK;
@@ -573,9 +577,7 @@ static int add_set(struct km_outs *outs, enum km_out_kind kind, int code, uint32
 	int err = km_outs_add(outs, kind, 0, code, NULL, 0);
 
 	if (!err) {
-		struct km_out *last = outs->head;
-		while (last->next)
-			last = last->next;
+		struct km_out *last = last_of(outs);
 		last->set = set;
 	}
 	return err;

@@ -151,5 +151,7 @@ int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, co
 		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
 	if (pr->purpose == KM_PURPOSE_DKG)
 		return may_join_dkg(p, from, pr, why);
+	if (pr->purpose != KM_PURPOSE_PRESIGN)
+		return refuse(why, KM_REFUSE_KEY, "it takes part in no such run");
 	return may_join_presign(p, from, pr, rows, key, why);
 }

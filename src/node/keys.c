@@ -156,7 +156,7 @@ int km_key_load(struct km_peer *p, const uint8_t *data, size_t len)
 	if (!err && (share->self != p->self || memcmp(share->table.idkeys[p->self], p->idkeys[p->self], KM_IDKEY_SIZE) != 0))
 		err = KM_E_MISMATCH;
 	/* the table as a whole is what we once signed for: no field of it may have changed since */
-	int stored = err ? err : km_dkg_stored_check(&share->table, share->stored, share->stored_len, &sender);
+	int stored = err ? err : km_stored_check(&share->table, KM_PROTO_DKG, share->stored, share->stored_len, &sender);
 	/* without memory nothing is said of the file */
 	if (!err && stored)
 		err = stored == KM_E_NOMEM ? stored : KM_E_MISMATCH;
@@ -226,7 +226,7 @@ static void take_cert(struct km_key *k, const uint8_t *data, size_t len)
 		const uint8_t *raw = km_get_lref(&r, &n, KM_STORED_MAX);
 		uint8_t sender;
 
-		if (raw && km_dkg_stored_check(&k->share->table, raw, n, &sender) == KM_OK && km_msg_parse(&m, raw, n) == KM_OK)
+		if (raw && km_stored_check(&k->share->table, KM_PROTO_DKG, raw, n, &sender) == KM_OK && km_msg_parse(&m, raw, n) == KM_OK)
 			km_key_keep_stored(k, &m);
 	}
 }
@@ -330,7 +330,7 @@ void km_key_stored(struct km_peer *p, unsigned from, int relayed, const struct k
 		if (memcmp(k->share->table.sid, msg->sid, KM_HASH_SIZE) == 0)
 			break;
 	if (!k || (msg->sender != from && !relayed) || (k->share->usable && relayed) ||
-	    km_dkg_stored_check(&k->share->table, msg->raw, KM_MSG_HEAD + (size_t)msg->body_len, &sender)) {
+	    km_stored_check(&k->share->table, KM_PROTO_DKG, msg->raw, KM_MSG_HEAD + (size_t)msg->body_len, &sender)) {
 		km_peer_drop_frame(p, KM_DROP_STALE);
 		return;
 	}

@@ -30,7 +30,7 @@ static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *m
 static int send_join(struct km_peer *p, struct km_run *run)
 {
 	uint8_t body[KM_JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_LEN];
-	struct km_shape shape = km_setup_join_shape();
+	struct km_shape shape = km_setup_join_shape(run->prop.purpose);
 	struct km_msg msg;
 
 	km_rng_bytes(p->rng, nonce, sizeof(nonce));
@@ -56,7 +56,7 @@ static int send_join(struct km_peer *p, struct km_run *run)
 static void take_join(struct km_peer *p, struct km_run *run, const struct km_msg *msg)
 {
 	const struct km_link *l = &p->link[msg->sender];
-	struct km_shape shape = km_setup_join_shape();
+	struct km_shape shape = km_setup_join_shape(run->prop.purpose);
 	uint8_t sid[KM_HASH_SIZE];
 
 	if (run->state != KM_RUN_JOINING || !km_set_has(run->prop.participants, msg->sender) ||

@@ -108,15 +108,10 @@ static int send_echo(struct km_machine *m, struct km_outs *outs)
 
 static void stored_body(struct km_machine *m, uint8_t body[KM_DKG_STORED])
 {
-	struct km_dkg_state *st = state_of(m);
-	struct km_buf b;
+	struct km_epoch e;
 
-	km_buf_init_fixed(&b, body, KM_DKG_STORED);
-	km_put_bytes(&b, km_machine_prev(m, KM_DKG_G6), KM_HASH_SIZE);
-	km_put_u64(&b, st->number);
-	km_put_bytes(&b, m->sid, KM_HASH_SIZE);
-	km_put_bytes(&b, st->share->table.hash, KM_HASH_SIZE);
-	KM_ASSERT(!b.err && b.len == KM_DKG_STORED);
+	km_epoch_of(&e, &state_of(m)->share->table);
+	km_stored_put(body, km_machine_prev(m, KM_DKG_G6), &e);
 }
 
 static int dkg_persisted(struct km_machine *m, int token, struct km_outs *outs);

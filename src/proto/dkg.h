@@ -4,7 +4,7 @@
 #define KM_PROTO_DKG_H
 
 #include "machine.h"
-#include "table.h"
+#include "epoch.h"
 
 struct km_dkg_params {
 	struct km_machine_params machine;  /* ops is filled in by km_dkg_new */
@@ -26,9 +26,6 @@ int km_dkg_archive(const struct km_machine *m, struct km_buf *out) KM_MUST;
 int km_dkg_headers(const struct km_machine *m, unsigned round, struct km_buf *out) KM_MUST;
 int km_dkg_g2_headers(const struct km_machine *m, struct km_buf *out) KM_MUST;
 int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t len, struct km_outs *outs) KM_MUST;
-/* After a restart: is this envelope the STORED of a member (*sender) for exactly this table? The share is usable when those of
- * all members are in. KM_E_VERIFY, KM_E_MISMATCH, KM_E_STALE and the errors of km_msg_parse. */
-int km_dkg_stored_check(const struct km_table *t, const uint8_t *raw, size_t len, uint8_t *sender) KM_MUST;
 /* Peers the rounds of this run, or compared headers, have convicted (a restart leaves them out). Equivocation that the machine
  * saw itself shows as KM_OUT_CONVICT only. */
 uint32_t km_dkg_convicted(const struct km_machine *m);

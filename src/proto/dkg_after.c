@@ -1,5 +1,4 @@
-/* dkg_after.c: what is asked of a DKG run beside its rounds: the archive, the headers that settle a split view, and STORED
- * envelopes that come after a restart. */
+/* dkg_after.c: what is asked of a DKG or reshare run beside its rounds: the archive, and the headers that settle a split view. */
 #include "dkg_impl.h"
 
 #include <stdlib.h>
@@ -64,26 +63,4 @@ int km_dkg_compare_headers(struct km_machine *m, const uint8_t *headers, size_t 
 		}
 	}
 	return err;
-}
-
-int km_dkg_stored_check(const struct km_table *t, const uint8_t *raw, size_t len, uint8_t *sender)
-{
-	const struct km_dkg_group g = { t->curve, t->sid, t->members, t->threshold, t->idkeys };
-	struct km_shape shape = { .head = KM_DKG_STORED };
-	struct km_reader r;
-	struct km_msg m;
-
-	*sender = 0;
-	int err = km_msg_parse(&m, raw, len);
-	if (!err)
-		err = km_dkg_check_envelope(&g, &m, KM_DKG_G6, m.sender, &shape);
-	if (err)
-		return err;
-	km_reader_init(&r, m.body, m.body_len);
-	km_get_ref(&r, KM_HASH_SIZE);
-	if (km_get_u64(&r) != t->number || memcmp(km_get_ref(&r, KM_HASH_SIZE), t->sid, KM_HASH_SIZE) != 0 ||
-	    memcmp(km_get_ref(&r, KM_HASH_SIZE), t->hash, KM_HASH_SIZE) != 0)
-		return KM_E_MISMATCH;
-	*sender = m.sender;
-	return KM_OK;
 }

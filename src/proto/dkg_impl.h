@@ -17,7 +17,7 @@ enum { KM_DKG_G1 = 1, KM_DKG_G2, KM_DKG_G3, KM_DKG_G4, KM_DKG_G5, KM_DKG_G6 };
 enum { KM_DKG_ACK = 1, KM_DKG_COMPLAINT = 2 };
 
 #define KM_DKG_BLIND 32
-#define KM_DKG_STORED (KM_STORED_MAX - KM_MSG_HEAD)
+#define KM_DKG_STORED KM_STORED_BODY
 #define KM_DKG_TAG 16  /* of the AEAD */
 /* One more than T can be: attack builds accept one commitment too many. */
 #define KM_DKG_COMMIT_MAX (KM_MAX_PEERS + 1)

@@ -76,9 +76,9 @@ static int read_propose(struct km_desk *d, const struct km_ev_item *it)
 	return km_msg_check_body(&it->msg, &shape);
 }
 
-static int read_join(const struct km_ev_item *it, unsigned sender, const uint8_t proposal[KM_HASH_SIZE])
+static int read_join(const struct km_ev_item *it, unsigned purpose, unsigned sender, const uint8_t proposal[KM_HASH_SIZE])
 {
-	struct km_shape shape = km_setup_join_shape();
+	struct km_shape shape = km_setup_join_shape(purpose);
 	uint8_t sid[KM_HASH_SIZE];
 
 	if (it->form != KM_FORM_WHOLE || it->msg.proto != KM_PROTO_SETUP || it->msg.round != KM_SETUP_JOIN || it->msg.recipient ||
@@ -103,7 +103,7 @@ static int read_setup(struct km_desk *d)
 	int err = read_propose(d, &ev->item[0]);
 	uint32_t set = d->prop.participants;
 	for (unsigned i = km_set_next(set, 0); !err && i; i = km_set_next(set, i), at++) {
-		err = at < ev->count ? read_join(&ev->item[at], i, ev->item[0].msg.digest) : KM_E_TRUNCATED;
+		err = at < ev->count ? read_join(&ev->item[at], d->prop.purpose, i, ev->item[0].msg.digest) : KM_E_TRUNCATED;
 		if (!err)
 			memcpy(join[i], ev->item[at].msg.digest, KM_HASH_SIZE);
 	}

@@ -342,7 +342,7 @@ void net_setup_make(struct net_setup *s, uint64_t seed, struct km_proposal *pr, 
 	KM_ASSERT(!b.err);
 	km_setup_propose_sid(body, b.len, sid);
 	setup_msg(&s->propose, s->raw, sizeof(s->raw), seed, km_set_next(pr->participants, 0), KM_SETUP_PROPOSE, sid, &shape, body);
-	shape = km_setup_join_shape();
+	shape = km_setup_join_shape(pr->purpose);
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i), s->n++) {
 		seed_bytes(seed, "join", (uint8_t)i, nonce);
 		km_setup_join_put(body, s->propose.digest, nonce, nonce + KM_NONCE_SIZE);

@@ -530,30 +530,30 @@ static void test_crash_at_persist(void **state)
 		/* and it accepts theirs */
 		const struct km_stored *s = km_machine_find(d.m[i], KM_DKG_G6, i);
 		size_t len = KM_MSG_HEAD + s->msg.body_len;
-		assert_int_equal(km_dkg_stored_check(&file.table, s->raw, len, &sender), KM_OK);
+		assert_int_equal(km_stored_check(&file.table, KM_PROTO_DKG, s->raw, len, &sender), KM_OK);
 		assert_int_equal(sender, i);
 		/* but for this table, run and author only */
 		struct km_table other = file.table;
 		other.number++;
-		assert_int_equal(km_dkg_stored_check(&other, s->raw, len, &sender), KM_E_MISMATCH);
+		assert_int_equal(km_stored_check(&other, KM_PROTO_DKG, s->raw, len, &sender), KM_E_MISMATCH);
 		assert_int_equal(sender, 0);
 		other = file.table;
 		other.hash[0] ^= 1;
-		assert_int_equal(km_dkg_stored_check(&other, s->raw, len, &sender), KM_E_MISMATCH);
+		assert_int_equal(km_stored_check(&other, KM_PROTO_DKG, s->raw, len, &sender), KM_E_MISMATCH);
 		other = file.table;
 		other.sid[0] ^= 1;
-		assert_int_equal(km_dkg_stored_check(&other, s->raw, len, &sender), KM_E_STALE);
+		assert_int_equal(km_stored_check(&other, KM_PROTO_DKG, s->raw, len, &sender), KM_E_STALE);
 		other = file.table;
 		other.members &= ~km_set_bit(i);
-		assert_int_equal(km_dkg_stored_check(&other, s->raw, len, &sender), KM_E_STALE);
+		assert_int_equal(km_stored_check(&other, KM_PROTO_DKG, s->raw, len, &sender), KM_E_STALE);
 		uint8_t changed[KM_STORED_MAX];
 		for (size_t k = 0; k < len; k++) {
 			memcpy(changed, s->raw, len);
 			changed[k] ^= 0x10;
-			assert_int_not_equal(km_dkg_stored_check(&file.table, changed, len, &sender), KM_OK);
+			assert_int_not_equal(km_stored_check(&file.table, KM_PROTO_DKG, changed, len, &sender), KM_OK);
 		}
 		for (size_t k = 0; k < len; k++)
-			assert_int_not_equal(km_dkg_stored_check(&file.table, s->raw, k, &sender), KM_OK);
+			assert_int_not_equal(km_stored_check(&file.table, KM_PROTO_DKG, s->raw, k, &sender), KM_OK);
 	}
 	dkg_clear(&d);
 }

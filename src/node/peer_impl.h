@@ -164,22 +164,22 @@ struct km_pool {
 
 /* What a member of our own presignatures of one run stands for. */
 struct km_lot_member {
-	uint8_t made[KM_READY_HELD];       /* indices with it that were made here: one leaf each */
 	uint8_t ready[KM_READY_HELD];      /* indices it said READY to, with our values */
-	uint8_t said[KM_READY_LEN];        /* that READY */
-	unsigned n_leaves;
-	uint8_t leaf[];                    /* hashes of its rows, by index */
+	size_t len;
+	uint8_t said[];                    /* that READY */
 };
 
 /* What one run gave. */
 struct km_lot {
-	uint8_t sid[KM_HASH_SIZE];
+	uint8_t sid[KM_HASH_SIZE], table[KM_HASH_SIZE];
 	uint32_t participants, ready;      /* who reported READY, self included */
+	unsigned engine;                   /* of an own run, else KM_ENGINE_NONE */
+	int useful;                        /* own: some of it came into use */
 	uint64_t made_us;
-	struct km_lot_member *member[KM_MAX_PEERS + 1]; /* the others of own presignatures */
+	struct km_lot_member *member[KM_MAX_PEERS + 1]; /* the others of own presignatures, once they said READY */
 	unsigned users;                    /* requests whose presignature came from here: it is needed to show who cheated */
 	int waited;                        /* READY came in time or will not come */
-	uint8_t said[KM_READY_LEN];        /* our own READY, signed once; proto 0: we hold nothing of it */
+	struct km_buf said;                /* our own READY, signed once */
 	unsigned ready_sent;               /* READY is said again, as a message may be lost */
 	struct km_held *helds;
 	struct km_lot *next;               /* oldest first */
@@ -232,7 +232,7 @@ struct km_run {
 	struct km_machine *m;
 	uint64_t since_us, until_us;       /* until: of JOINING and LINGERS */
 	uint32_t ready;                    /* READY that came before our own end */
-	uint8_t said[KM_MAX_PEERS + 1][KM_READY_LEN]; /* those */
+	struct km_buf said[KM_MAX_PEERS + 1]; /* those */
 	uint32_t convicted;                /* by this run */
 	uint32_t shown;                    /* who has shown its HEADERS */
 	uint8_t ended_by;                  /* who said ABORT, 0 = nobody */
@@ -638,11 +638,11 @@ void km_lot_free(struct km_lot *lot);
 void km_lot_say_ready(struct km_peer *p, struct km_lot *lot);
 void km_lot_on_ready(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 /* A READY of before our own end of the run. */
-void km_lot_heard(struct km_peer *p, struct km_lot *lot, unsigned from, const uint8_t raw[KM_READY_LEN]);
+void km_lot_heard(struct km_peer *p, struct km_lot *lot, unsigned from, const uint8_t *raw, size_t len);
 /* Every other member of the quorum is ready for this own presignature. */
 int km_lot_complete(const struct km_lot *lot, const struct km_presig *ps);
-/* The READY of a member of an own presignature, and behind it the row of the presignature with its path: what E5 needs.
- * KM_E_NOTFOUND, KM_E_NOMEM. */
+/* The READY of a member of an own presignature, and behind it the row of the presignature: what E5 needs. KM_E_NOTFOUND,
+ * KM_E_NOMEM. */
 int km_lot_show(const struct km_lot *lot, unsigned member, const struct km_presig *ps, struct km_msg *ready, struct km_buf *row) KM_MUST;
 
 /* refill.c */

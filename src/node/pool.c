@@ -195,8 +195,12 @@ void km_pool_promote(struct km_peer *p, struct km_lot *lot)
 			more = 1;
 		}
 	}
-	if (more)
-		km_peer_wake(p, p->now.mono_us); /* canaries may be waiting */
+	if (!more)
+		return;
+	km_peer_wake(p, p->now.mono_us); /* canaries may be waiting */
+	if (!lot->useful)
+		km_refill_succeeded(p, lot->engine);
+	lot->useful = 1;
 }
 
 static int hold(struct km_peer *p, struct km_key *key, struct km_lot *lot, struct km_presig *ps)
@@ -255,11 +259,11 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 	*p->lots_tail = lot;
 	p->lots_tail = &lot->next;
 	for (unsigned i = km_set_next(run->ready, 0); i; i = km_set_next(run->ready, i))
-		km_lot_heard(p, lot, i, run->said[i]);
+		km_lot_heard(p, lot, i, run->said[i].data, run->said[i].len);
 	km_lot_say_ready(p, lot);
 	km_peer_wake(p, p->now.mono_us + 1000000u);
-	if (run->initiator == p->self)
-		km_refill_succeeded(p, run->prop.engine);
+	if (run->initiator == p->self && !kept)
+		km_refill_failed(p, 0, 0);
 	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
 }
 
@@ -279,6 +283,22 @@ void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member)
 
 /* ---- time */
 
+/* WHY: a member that says no READY lets a run end well of which nothing can be used. One that says READY to less than we hold is not
+ * scored: a third one may have kept a C4 from it. */
+static void waited_for_ready(struct km_peer *p, struct km_lot *lot)
+{
+	uint32_t silent = 0;
+
+	for (const struct km_held *h = lot->helds; h; h = h->lot_next)
+		if (h->pool)
+			silent |= h->ps->quorum & ~lot->ready;
+	lot->waited = 1;
+	km_blame_set(p, p->self, silent & km_links_live(p), KM_SCORE_UNIT);
+	burn_if(p, lot, UINT32_MAX, 1);
+	if (lot->engine && !lot->useful)
+		km_refill_failed(p, 0, 0);
+}
+
 static int lot_is_old(const struct km_peer *p, const struct km_lot *lot)
 {
 	return p->now.mono_us - lot->made_us >= (uint64_t)p->s->presig_age_s * 1000000u;
@@ -291,10 +311,8 @@ void km_pool_tick(struct km_peer *p)
 
 		if (lot_is_old(p, lot))
 			burn_if(p, lot, UINT32_MAX, 0);
-		else if (age >= KM_READY_WAIT_US && !lot->waited) {
-			lot->waited = 1;
-			burn_if(p, lot, UINT32_MAX, 1);
-		}
+		else if (age >= KM_READY_WAIT_US && !lot->waited)
+			waited_for_ready(p, lot);
 		if (!lot->helds && !lot->users) {
 			*at = lot->next;
 			if (!*at)

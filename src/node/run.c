@@ -106,6 +106,8 @@ static void unlink_run(struct km_peer *p, struct km_run *run)
 			break;
 		}
 	}
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		km_buf_clear(&run->said[i]);
 	free(run->rows);
 	free(run->propose);
 	free(run);

@@ -26,7 +26,7 @@
  *	                                         in M3 or Y4: leaf 1 + index
  *	    WHOLE C3                             the proof of all V fails
  *	E4* ROWS C4, ROWS C3                     row of one index each: epsilon_j G is not X_j^S - V_j
- *	E5  WHOLE RECORD, WHOLE READY, BYTES row and path, BYTES request            (see ready.h)
+ *	E5  WHOLE RECORD, WHOLE READY, BYTES row, BYTES request                     (see ready.h)
  *	E6* HEADER M1 (private), WHOLE M1 (list)
  *	E7* WHOLE G1, WHOLE G2                   key generation: G2 does not open G1, or a proof in it fails
  *	    WHOLE M2, WHOLE M3                   presigning: the R_i of M3 are not what C0 committed to (any: Y3, Y4)

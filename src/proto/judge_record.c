@@ -12,21 +12,18 @@
 #include "ready.h"
 #include "request.h"
 
-/* The row with its path must be of the READY: index says which place. */
+/* The row must be one that the READY has the hash of. */
 static int row_of(const struct km_desk *d, const struct km_ready *ready, struct km_ready_row *row)
 {
 	const struct km_ev_item *it = &d->item[2];
-	size_t size = km_ready_row_size(d->curve);
+	const uint8_t *said;
 	uint8_t leaf[KM_HASH_SIZE];
 
-	if (it->len < size || (it->len - size) % KM_HASH_SIZE || (it->len - size) / KM_HASH_SIZE > KM_MERKLE_PATH_MAX ||
-	    km_ready_row_get(d->curve, row, it->p, size))
+	if (km_ready_row_get(d->curve, row, it->p, it->len))
 		return 0;
-	if (!km_ready_has(ready->held, row->index))
-		return 0;
-	km_merkle_leaf(it->p, size, leaf);
-	return km_merkle_check(leaf, km_ready_count(ready->held, row->index), km_ready_count(ready->held, KM_MAX_BATCH), it->p + size,
-			       (unsigned)((it->len - size) / KM_HASH_SIZE), ready->root) == KM_OK;
+	said = km_ready_leaf(ready, row->index);
+	km_merkle_leaf(it->p, it->len, leaf);
+	return said && memcmp(said, leaf, KM_HASH_SIZE) == 0;
 }
 
 /* s R' - (m A' + r (epsilon A' + C')) / w */

@@ -8,36 +8,40 @@ unsigned km_ready_count(const uint8_t held[KM_READY_HELD], unsigned end)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < end; i++)
-		n += (unsigned)km_ready_has(held, i);
-	return n;
+	for (unsigned i = 0; i < end / 8; i++)
+		n += km_set_size(held[i]);
+	return end % 8 ? n + km_set_size(held[end / 8] & ((1u << end % 8) - 1)) : n;
 }
 
 int km_ready_build(struct km_buf *out, uint8_t self, const uint8_t sid[KM_HASH_SIZE], const struct km_ready *r,
 		   const struct km_identity *id)
 {
-	struct km_shape shape = {.head = KM_READY_BODY};
-	uint8_t body[KM_READY_BODY];
+	unsigned n = km_ready_count(r->held, KM_MAX_BATCH);
+	struct km_shape shape = {.head = (uint32_t)(KM_READY_LEN(n) - KM_MSG_HEAD)};
+	uint8_t body[KM_READY_LEN(KM_MAX_BATCH) - KM_MSG_HEAD];
 
 	memcpy(body, r->table, KM_HASH_SIZE);
-	memcpy(body + KM_HASH_SIZE, r->root, KM_HASH_SIZE);
-	memcpy(body + 2 * KM_HASH_SIZE, r->held, KM_READY_HELD);
+	memcpy(body + KM_HASH_SIZE, r->held, KM_READY_HELD);
+	if (n)
+		memcpy(body + KM_HASH_SIZE + KM_READY_HELD, r->leaf, (size_t)n * KM_HASH_SIZE);
 	return km_msg_build(out, KM_PROTO_READY, 1, self, 0, sid, &shape, body, id);
 }
 
 int km_ready_get(struct km_ready *r, const struct km_msg *m)
 {
-	struct km_shape shape = {.head = KM_READY_BODY};
+	struct km_shape shape = {.head = m->body_len};
 
 	memset(r, 0, sizeof(*r));
-	if (m->proto != KM_PROTO_READY || m->round != 1 || m->recipient)
+	if (m->proto != KM_PROTO_READY || m->round != 1 || m->recipient || m->body_len < KM_READY_LEN(0) - KM_MSG_HEAD)
+		return KM_E_ENCODING;
+	if (m->body_len != KM_READY_LEN(km_ready_count(m->body + KM_HASH_SIZE, KM_MAX_BATCH)) - KM_MSG_HEAD)
 		return KM_E_ENCODING;
 	int err = km_msg_check_body(m, &shape);
 	if (err)
 		return err == KM_E_NOMEM ? err : KM_E_ENCODING;
 	memcpy(r->table, m->body, KM_HASH_SIZE);
-	memcpy(r->root, m->body + KM_HASH_SIZE, KM_HASH_SIZE);
-	memcpy(r->held, m->body + 2 * KM_HASH_SIZE, KM_READY_HELD);
+	memcpy(r->held, m->body + KM_HASH_SIZE, KM_READY_HELD);
+	r->leaf = m->body + KM_HASH_SIZE + KM_READY_HELD;
 	return KM_OK;
 }
 

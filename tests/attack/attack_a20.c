@@ -18,13 +18,13 @@ static const char text[] = "asked for by a frontend";
 /* A READY over this one row. */
 static void ready(const struct group *g, unsigned author, const uint8_t *row, struct km_buf *b, struct km_msg *m)
 {
+	uint8_t leaf[KM_HASH_SIZE];
+	struct km_ready r = {.leaf = leaf};
 	struct km_identity id;
-	struct km_ready r;
 
-	memset(&r, 0, sizeof(r));
 	memcpy(r.table, g->d.table.hash, KM_HASH_SIZE);
 	km_ready_set(r.held, INDEX);
-	km_merkle_leaf(row, km_ready_row_size(g->d.curve), r.root);
+	km_merkle_leaf(row, km_ready_row_size(g->d.curve), leaf);
 	net_identity(g->d.seed, (uint8_t)author, &id);
 	assert_int_equal(km_ready_build(b, (uint8_t)author, g->setup.sid, &r, &id), KM_OK);
 	assert_int_equal(km_msg_parse(m, b->data, b->len), KM_OK);

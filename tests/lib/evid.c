@@ -298,11 +298,13 @@ static void put_ready(struct km_buf *b, struct group *g, struct km_ready *ready,
 {
 	struct km_identity id;
 
-	memset(ready, 0, sizeof(*ready));
+	static uint8_t leaf[KM_HASH_SIZE];
+
+	*ready = (struct km_ready){.leaf = leaf};
 	memcpy(ready->table, g->d.table.hash, KM_HASH_SIZE);
 	km_ready_set(ready->held, 1);
 	km_ready_row_put(group_presig(g, EVIL, 1), EVIL, row);
-	km_merkle_leaf(row, km_ready_row_size(g->d.curve), ready->root);
+	km_merkle_leaf(row, km_ready_row_size(g->d.curve), leaf);
 	net_identity(g->d.seed, EVIL, &id);
 	int err = km_ready_build(b, EVIL, g->setup.sid, ready, &id);
 	KM_ASSERT(!err);
@@ -391,7 +393,7 @@ static void make_record(struct evid *e, struct group *g, unsigned which, int hon
 	km_evidence_begin(&b, KM_EV_RECORD, g->d.table.hash, 4);
 	km_evidence_whole(&b, &rec_m);
 	km_evidence_whole(&b, &ready_m);
-	km_evidence_bytes(&b, row, km_ready_row_size(g->d.curve));   /* the only leaf: its path is empty */
+	km_evidence_bytes(&b, row, km_ready_row_size(g->d.curve));
 	km_evidence_bytes(&b, req_b.data, req_b.len);
 	keep(e, &b);
 	km_buf_clear(&ready_b);
@@ -415,7 +417,7 @@ static void make_twice(struct evid *e, struct group *g, unsigned which, int hone
 	km_buf_init(&b);
 	if (which == E1_READY) {
 		put_ready(&one, g, &ready, row);
-		ready.root[0] ^= honest ? 0 : 1;
+		ready.table[0] ^= honest ? 0 : 1;
 		net_identity(g->d.seed, EVIL, &id);
 		int err = km_ready_build(&two, EVIL, g->setup.sid, &ready, &id);
 		KM_ASSERT(!err);

@@ -172,10 +172,10 @@ static void early_pass(struct evils *v, struct evil *e, struct sim *s, const str
 static void early_ready(const struct evil *e, struct sim *s, const struct km_msg *m, struct km_buf *b)
 {
 	const struct km_run *run = km_run_by_sid(sim_peer(s, e->who), m->sid);
-	struct km_ready r = {.held = {0xff}};
+	static const uint8_t leaf[8][KM_HASH_SIZE] = {{1}};
+	struct km_ready r = {.held = {0xff}, .leaf = leaf[0]};
 
 	memcpy(r.table, run ? run->prop.hash : m->root, KM_HASH_SIZE);
-	memcpy(r.root, m->root, KM_HASH_SIZE);
 	km_put_u8(b, KM_FRAME_READY);
 	int err = km_ready_build(b, (uint8_t)e->who, m->sid, &r, &sim_peer_settings(s, e->who)->identity);
 	KM_ASSERT(!err);
@@ -184,13 +184,16 @@ static void early_ready(const struct evil *e, struct sim *s, const struct km_msg
 /* Other public values than everybody computed. */
 static void false_ready(struct evils *v, struct evil *e, struct sim *s, uint8_t **data, size_t *len)
 {
+	uint8_t leaf[KM_MAX_BATCH][KM_HASH_SIZE];
 	struct km_ready r;
 	struct km_msg m;
 	struct km_buf b;
 
 	if (km_msg_parse(&m, *data + 1, *len - 1) || km_ready_get(&r, &m) || !DOES(FALSE_READY))
 		return;
-	r.root[0] ^= 1;
+	memcpy(leaf, r.leaf, (size_t)km_ready_count(r.held, KM_MAX_BATCH) * KM_HASH_SIZE);
+	leaf[0][0] ^= 1;
+	r.leaf = leaf[0];
 	km_buf_init(&b);
 	km_put_u8(&b, KM_FRAME_READY);
 	int err = km_ready_build(&b, (uint8_t)e->who, m.sid, &r, &sim_peer_settings(s, e->who)->identity);

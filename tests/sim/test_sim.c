@@ -101,7 +101,8 @@ static void presig_id(unsigned index, uint8_t id[KM_HASH_SIZE])
 static void say_ready(struct sim *s, unsigned from)
 {
 	static const struct km_identity id;
-	struct km_ready r = {{0}, {0}, {0}};
+	static const uint8_t leaf[KM_MAX_BATCH][KM_HASH_SIZE];
+	struct km_ready r = {.leaf = leaf[0]};
 	struct km_buf b;
 
 	km_buf_init(&b);

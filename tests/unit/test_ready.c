@@ -34,8 +34,9 @@ static void test_held(void **state)
 
 static void test_ready(void **state)
 {
-	struct km_ready r = {{1}, {2}, {3}}, back;
-	uint8_t sid[KM_HASH_SIZE] = {9}, raw[KM_READY_LEN];
+	static const uint8_t leaf[2][KM_HASH_SIZE] = {{4}, {5}};
+	struct km_ready r = {{1}, {3}, leaf[0]}, back;
+	uint8_t sid[KM_HASH_SIZE] = {9}, raw[KM_READY_LEN(2)];
 	struct km_buf b;
 	struct km_msg m;
 
@@ -43,11 +44,15 @@ static void test_ready(void **state)
 	setup();
 	km_buf_init_fixed(&b, raw, sizeof(raw));
 	assert_int_equal(km_ready_build(&b, 4, sid, &r, &id), KM_OK);
-	assert_int_equal(b.len, KM_READY_LEN);
+	assert_int_equal(b.len, KM_READY_LEN(2));
 	assert_int_equal(km_msg_parse(&m, raw, sizeof(raw)), KM_OK);
 	assert_int_equal(km_msg_verify_sig(&m, id.pub), KM_OK);
 	assert_int_equal(km_ready_get(&back, &m), KM_OK);
-	assert_memory_equal(&back, &r, sizeof(r));
+	assert_memory_equal(back.table, r.table, sizeof(r.table));
+	assert_memory_equal(back.held, r.held, sizeof(r.held));
+	assert_memory_equal(back.leaf, leaf, sizeof(leaf));
+	assert_memory_equal(km_ready_leaf(&back, 1), leaf[1], KM_HASH_SIZE);
+	assert_null(km_ready_leaf(&back, 2));
 	assert_memory_equal(m.sid, sid, sizeof(sid));
 	assert_int_equal(m.sender, 4);
 	/* another body under the same header, another protocol, round, or one recipient */
@@ -61,6 +66,17 @@ static void test_ready(void **state)
 		assert_int_equal(km_msg_parse(&m, raw, sizeof(raw)), KM_OK);
 		assert_int_equal(km_ready_get(&back, &m), KM_E_ENCODING);
 		raw[at] ^= 1;
+	}
+	/* a hash more or less than indices */
+	for (unsigned n = 1; n <= 3; n += 2) {
+		struct km_shape shape = {.head = (uint32_t)(KM_READY_LEN(n) - KM_MSG_HEAD)};
+		uint8_t body[KM_READY_LEN(3)] = {1}, long_raw[KM_READY_LEN(3)];
+
+		body[KM_HASH_SIZE] = 3;
+		km_buf_init_fixed(&b, long_raw, sizeof(long_raw));
+		assert_int_equal(km_msg_build(&b, KM_PROTO_READY, 1, 4, 0, sid, &shape, body, &id), KM_OK);
+		assert_int_equal(km_msg_parse(&m, long_raw, b.len), KM_OK);
+		assert_int_equal(km_ready_get(&back, &m), KM_E_ENCODING);
 	}
 }
 

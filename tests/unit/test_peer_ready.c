@@ -1,0 +1,181 @@
+/* test_peer_ready.c: what a run gave is used where its members agree, and only there: who keeps something back spoils the quorums it is
+ * in, and no others. */
+#include <stdlib.h>
+#include "lib/test.h"
+#include "lib/mesh.h"
+#include "node/peer_impl.h"
+
+#define N 5
+#define T 3
+#define OWNER 1
+#define EVIL 3
+#define C4 7
+
+static struct mesh mesh;
+
+static struct km_peer *peer(unsigned i)
+{
+	return mesh.node[i].peer;
+}
+
+static void setup(uint64_t seed)
+{
+	mesh_init(&mesh, N, T, seed);
+	for (unsigned i = 1; i <= N; i++) {
+		mesh.node[i].s.pool_target = 6;
+		mesh.node[i].s.pool_low = 3;
+		mesh_start(&mesh, i);
+	}
+	mesh_run(&mesh, 100000);
+	assert_int_equal(mesh_keygen(&mesh, OWNER, 30000000), KM_OK);
+	mesh_run(&mesh, 3000000);
+	assert_true(km_pool_ready(peer(OWNER)->keys, UINT32_MAX) > 0);
+}
+
+/* Ready ones of the owner with the peer in their quorum, and without. */
+static unsigned ready(unsigned with, unsigned without)
+{
+	const struct km_key *k = peer(OWNER)->keys;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < k->n_pools; i++)
+		if ((!with || km_set_has(k->pool[i].quorum, with)) && (!without || !km_set_has(k->pool[i].quorum, without)))
+			n += k->pool[i].ready;
+	return n;
+}
+
+static void blames_nobody(void)
+{
+	for (unsigned i = 1; i <= N; i++)
+		assert_int_equal(peer(i)->n_convictions + peer(i)->n_disputes, 0);
+}
+
+/* From here on, what is made is all there is. */
+static void start_over(int (*tap)(struct mesh *, struct mesh_packet *))
+{
+	mesh.tap = tap;
+	km_pool_burn_all(peer(OWNER));
+	assert_int_equal(ready(0, 0), 0);
+}
+
+/* C4 of the corrupt peer comes to everybody but the owner, and when others would hand it on it is too late. */
+static int no_c4(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->to.kind != KM_ADDR_PEER || k->to.id != OWNER)
+		return 1;
+	if (k->data[0] == KM_FRAME_RELAY)
+		return 0;
+	return k->from.id != EVIL || k->data[0] != KM_FRAME_ENVELOPE || k->data[3] != KM_PROTO_MAJORITY || k->data[4] != C4;
+}
+
+static void test_c4_withheld(void **state)
+{
+	setup(1);
+	start_over(no_c4);
+	mesh_run(&mesh, 45000000);
+	assert_int_equal(ready(EVIL, 0), 0);
+	assert_true(ready(0, EVIL) >= 9);
+	blames_nobody();
+	mesh_free(&mesh);
+}
+
+/* Signs another READY over the one that the corrupt peer says: with an index more, or another hash for its last. */
+static int other_ready(struct mesh *m, struct mesh_packet *k, int boast)
+{
+	static uint8_t leaf[KM_MAX_BATCH][KM_HASH_SIZE];
+	struct km_ready r;
+	struct km_msg msg;
+	struct km_buf b;
+
+	if (k->from.kind != KM_ADDR_PEER || k->from.id != EVIL || k->to.id != OWNER || k->data[0] != KM_FRAME_READY)
+		return 1;
+	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
+	assert_int_equal(km_ready_get(&r, &msg), KM_OK);
+	unsigned n = km_ready_count(r.held, KM_MAX_BATCH);
+	memcpy(leaf, r.leaf, (size_t)n * KM_HASH_SIZE);
+	r.leaf = leaf[0];
+	if (boast)
+		km_ready_set(r.held, KM_MAX_BATCH - 1);
+	else
+		leaf[n - 1][3] ^= 1;
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_READY);
+	assert_int_equal(km_ready_build(&b, EVIL, msg.sid, &r, &m->node[EVIL].s.identity), KM_OK);
+	free(k->data);
+	k->data = km_buf_take(&b, &k->len);
+	return 1;
+}
+
+/* It names what nobody holds: what is right of it counts. */
+static int boasts(struct mesh *m, struct mesh_packet *k)
+{
+	return other_ready(m, k, 1);
+}
+
+static void test_boasts(void **state)
+{
+	setup(2);
+	start_over(boasts);
+	mesh_run(&mesh, 3000000);
+	assert_true(ready(EVIL, 0) >= 9);
+	blames_nobody();
+	mesh_free(&mesh);
+}
+
+/* Other values under its own name: only they are a cause to part. */
+static int lies(struct mesh *m, struct mesh_packet *k)
+{
+	return other_ready(m, k, 0);
+}
+
+static void test_lies(void **state)
+{
+	setup(3);
+	start_over(lies);
+	mesh_run(&mesh, 3000000);
+	assert_int_equal(peer(OWNER)->disputed, km_set_bit(EVIL));
+	assert_int_equal(ready(EVIL, 0), 0);
+	assert_true(ready(0, EVIL) >= 9);
+	mesh_free(&mesh);
+}
+
+/* Who never says READY is held to it, on its links alone; who has nothing to say it of says so. */
+static int no_ready(struct mesh *m, struct mesh_packet *k)
+{
+	return k->from.kind != KM_ADDR_PEER || k->from.id != EVIL || k->data[0] != KM_FRAME_READY;
+}
+
+static void test_silent(void **state)
+{
+	setup(4);
+	start_over(no_ready);
+	mesh_run(&mesh, 17000000);
+	assert_true(ready(0, EVIL) >= 9);
+	for (unsigned i = 1; i <= N; i++)
+		assert_int_equal(km_set_has(peer(OWNER)->scored[i], EVIL), i == OWNER);
+	blames_nobody();
+	mesh_free(&mesh);
+}
+
+/* All but the owner are kept from READY: a run of which nothing can be used is no success. */
+static int no_ready_at_all(struct mesh *m, struct mesh_packet *k)
+{
+	return k->data[0] != KM_FRAME_READY || k->to.id != OWNER;
+}
+
+static void test_useless_run_failed(void **state)
+{
+	setup(5);
+	start_over(no_ready_at_all);
+	assert_int_equal(peer(OWNER)->refill_failures, 0);
+	mesh_run(&mesh, 16000000);
+	assert_true(peer(OWNER)->refill_failures > 0);
+	mesh.tap = NULL;
+	mesh_run(&mesh, 10000000);
+	assert_int_equal(peer(OWNER)->refill_failures, 0);
+	assert_true(ready(0, 0) >= 9);
+	mesh_free(&mesh);
+}
+
+KM_TESTS(cmocka_unit_test(test_c4_withheld), cmocka_unit_test(test_boasts), cmocka_unit_test(test_lies), cmocka_unit_test(test_silent),
+	 cmocka_unit_test(test_useless_run_failed))

@@ -1,4 +1,5 @@
-/* complaint.c: judging a DKG run's messages: complaints in the dealer's view, and evidence of every kind this protocol emits. */
+/* complaint.c: judging the messages of a DKG or reshare run: complaints in the dealer's view, and evidence of every kind that these
+ * protocols emit. */
 #include "dkg_impl.h"
 #include "evidence_impl.h"
 
@@ -19,7 +20,7 @@ void km_dkg_complaint_hash(struct km_hash *h, const struct km_dkg_group *g, unsi
 /* A header of this run at this place, signed by whom it names. */
 int km_dkg_check_header(const struct km_dkg_group *g, const struct km_msg *m, unsigned round, unsigned sender)
 {
-	if (m->proto != KM_PROTO_DKG || m->round != round || m->sender != sender || m->recipient != 0 ||
+	if (m->proto != km_dkg_proto(g) || m->round != round || m->sender != sender || m->recipient != 0 ||
 	    memcmp(m->sid, g->sid, KM_HASH_SIZE) != 0 || !km_set_has(g->participants, sender))
 		return KM_E_STALE;
 	return km_msg_verify_sig(m, g->idkeys[sender]);
@@ -35,14 +36,15 @@ int km_dkg_check_envelope(const struct km_dkg_group *g, const struct km_msg *m, 
 
 int km_dkg_complaint_split(const struct km_dkg_group *g, const struct km_msg *complaint, struct km_msg *g2, struct km_msg *g4)
 {
-	unsigned n = km_set_size(g->participants);
 	uint32_t s2 = KM_MSG_HEAD + km_dkg_g2_size(g->curve, g->threshold);
+	unsigned accused = complaint->body_len > KM_HASH_SIZE + 1 ? complaint->body[KM_HASH_SIZE + 1] : 0;
 	struct km_shape shape;
 
-	km_dkg_g4_shape(g->curve, n, &shape);
-	size_t s4 = KM_MSG_HEAD + (size_t)km_shape_size(&shape);
-	if (complaint->body_len != km_dkg_complaint_size(g->curve, g->threshold, n))
+	if (!km_dkg_deals(g, accused) ||
+	    complaint->body_len != km_dkg_complaint_about(g, accused))
 		return KM_E_ENCODING;
+	km_dkg_dealing_shape(g, accused, &shape);
+	size_t s4 = KM_MSG_HEAD + (size_t)km_shape_size(&shape);
 	const uint8_t *end = complaint->body + complaint->body_len;
 	if (km_msg_parse(g2, end - s4 - s2, s2) != KM_OK || km_msg_parse(g4, end - s4, s4) != KM_OK)
 		return KM_E_ENCODING;
@@ -68,7 +70,8 @@ static int read_complaint(const struct km_dkg_group *g, const struct km_msg *m, 
 	memset(out, 0, sizeof(*out));
 	out->author = m->sender;
 	out->accused = *p++;
-	if (!km_set_has(g->participants, out->accused) || out->accused == out->author)
+	if (!km_dkg_deals(g, out->accused) || out->accused == out->author ||
+	    !km_dkg_receives(g, out->author))
 		return KM_E_ENCODING;
 	memcpy(out->d_enc, p, ps);
 	if (km_point_decode_var(g->curve, &out->d, p) != KM_OK || km_dleq_decode(g->curve, &out->proof, p + ps) != KM_OK)
@@ -76,7 +79,7 @@ static int read_complaint(const struct km_dkg_group *g, const struct km_msg *m, 
 	int err = km_dkg_complaint_split(g, m, &out->g2, &out->g4);
 	if (err)
 		return err;
-	km_dkg_g4_shape(g->curve, km_set_size(g->participants), &s4);
+	km_dkg_dealing_shape(g, out->accused, &s4);
 	err = km_dkg_check_envelope(g, &out->g2, KM_DKG_G2, out->accused, &s2);
 	if (!err)
 		err = km_dkg_check_envelope(g, &out->g4, KM_DKG_G4, out->accused, &s4);
@@ -115,8 +118,8 @@ static enum km_dkg_verdict judge_share(const struct km_dkg_group *g, const struc
 	/* an honest author has signed one E in this run, and shows d = e E_i for it */
 	if (km_dleq_verify_var(g->curve, &c->proof, &dealer->e, &author->e, &c->d, &h) != KM_OK)
 		return KM_DKG_AUTHOR;
-	km_dkg_g4_shape(g->curve, km_set_size(g->participants), &shape);
-	const uint8_t *row = c->g4.body + shape.head + (size_t)shape.row * km_dkg_g4_row(g->participants, c->accused, c->author);
+	km_dkg_dealing_shape(g, c->accused, &shape);
+	const uint8_t *row = c->g4.body + shape.head + (size_t)shape.row * km_dkg_g4_row(km_dkg_receivers(g), c->accused, c->author);
 	int err = km_dkg_share_open(g, &link, c->d_enc, row, &f);
 	km_secret_wipe(&f);
 	return err ? KM_DKG_DEALER : KM_DKG_AUTHOR;
@@ -125,12 +128,14 @@ static enum km_dkg_verdict judge_share(const struct km_dkg_group *g, const struc
 int km_dkg_judge_complaint(const struct km_dkg_group *g, const struct km_msg *complaint, const struct km_msg *author_g2,
 			   const struct km_dkg_view *view, enum km_dkg_verdict *verdict)
 {
-	struct km_shape shape = { .head = km_dkg_complaint_size(g->curve, g->threshold, km_set_size(g->participants)) };
-	struct km_shape s2 = { .head = km_dkg_g2_size(g->curve, g->threshold) };
+	struct km_shape shape = { .head = complaint->body_len }, s2;
 	struct km_dkg_opening *open;
 	struct complaint c;
 
 	*verdict = KM_DKG_VOID;
+	if (complaint->body_len <= KM_HASH_SIZE + 1 ||
+	    complaint->body_len != km_dkg_complaint_about(g, complaint->body[KM_HASH_SIZE + 1]))
+		return KM_OK;
 	int err = km_dkg_check_envelope(g, complaint, KM_DKG_G5, complaint->sender, &shape);
 	if (err || complaint->body[KM_HASH_SIZE] != KM_DKG_COMPLAINT)
 		return err == KM_E_NOMEM ? err : KM_OK;
@@ -142,6 +147,7 @@ int km_dkg_judge_complaint(const struct km_dkg_group *g, const struct km_msg *co
 		return KM_OK;
 	}
 	/* the presenter's part: what it cannot show right convicts nobody */
+	s2 = (struct km_shape){ .head = km_dkg_opening_size(g, c.author) };
 	err = km_dkg_check_envelope(g, author_g2, KM_DKG_G2, c.author, &s2);
 	if (err)
 		return err == KM_E_NOMEM ? err : KM_OK;
@@ -172,7 +178,7 @@ static int judge_equivocation(const struct km_dkg_group *g, const struct km_msg 
 
 static int judge_opening(const struct km_dkg_group *g, int kind, const struct km_msg *g1, const struct km_msg *g2, unsigned *culprit)
 {
-	struct km_shape s1 = { .head = KM_HASH_SIZE }, s2 = { .head = km_dkg_g2_size(g->curve, g->threshold) };
+	struct km_shape s1 = { .head = KM_HASH_SIZE }, s2 = { .head = km_dkg_opening_size(g, g1->sender) };
 	struct km_dkg_opening *open;
 
 	int err = km_dkg_check_envelope(g, g1, KM_DKG_G1, g1->sender, &s1);

@@ -1,9 +1,16 @@
-/* complaint.h: what anybody can check of a DKG run from its signed messages alone: openings, complaints, evidence.
+/* complaint.h: what anybody can check of a DKG or reshare run from its signed messages alone: openings, complaints, evidence.
  * Pure functions of public bytes; the run itself and an offline judge use the same ones. */
 #ifndef KM_PROTO_COMPLAINT_H
 #define KM_PROTO_COMPLAINT_H
 
 #include "machine.h"
+
+/* What a reshare fixes beyond a key generation: who hands what to whom. */
+struct km_dkg_over {
+	uint32_t dealers, receivers;             /* Q and J; participants are both */
+	struct km_point x;                       /* X of the old table */
+	struct km_point constant[KM_MAX_PEERS + 1]; /* X_i^Q, by dealer: the only constant term that i may open */
+};
 
 /* What the sid of a run fixes. */
 struct km_dkg_group {
@@ -12,6 +19,7 @@ struct km_dkg_group {
 	uint32_t participants;
 	unsigned threshold;
 	const uint8_t (*idkeys)[KM_IDKEY_SIZE];  /* by peer id */
+	const struct km_dkg_over *over;          /* NULL: a key generation, in which everybody deals to everybody */
 };
 
 /* One author's view of rounds 1 to 3: the digests of all broadcasts, by round and then by sender in ascending order. */

@@ -1,11 +1,15 @@
-/* dkg_impl.h: private to the DKG (dkg.c, dkg_open.c, complaint.c) and its tests: layouts, a dealer's arithmetic, the state.
+/* dkg_impl.h: private to the DKG and the reshare (dkg*.c, reshare.c, complaint.c) and their tests: layouts, a dealer's arithmetic, the
+ * state, the rounds. A reshare is the same exchange in which only Q deals, only J receives, and C_0 is given:
  *
  *	G1  h = H("dkg-com", sid, i, blind, C_0 .. sch(e))
  *	G2  prev | C_0..C_t | sch(a_0) | E | sch(e) | blind 32
  *	G3  prev
  *	G4  prev || per j != i: AEAD(f_i(j))
  *	G5  prev | ACK 1      or      prev | COMPLAINT 2 | accused u8 | D = e_j E_i | DLEQ | accused's G2 envelope | its G4
- *	G6  prev | number u64 | sid | table hash      (STORED) */
+ *	G6  prev | number u64 | sid | table hash      (STORED)
+ *
+ * Reshare, R1 to R5: as G1 to G5, where who does not deal opens prev | E | sch(e) | blind and sends prev alone in G4, a dealer's rows are
+ * for every j != i in J, and who does not receive sends ACK. */
 #ifndef KM_PROTO_DKG_IMPL_H
 #define KM_PROTO_DKG_IMPL_H
 
@@ -27,11 +31,20 @@ uint32_t km_dkg_g2_size(const struct km_curve *c, unsigned commitments);
 void km_dkg_g4_shape(const struct km_curve *c, unsigned n, struct km_shape *s);
 uint32_t km_dkg_complaint_size(const struct km_curve *c, unsigned threshold, unsigned n);
 /* Row of recipient j in dealer i's G4. */
-unsigned km_dkg_g4_row(uint32_t participants, unsigned i, unsigned j);
+unsigned km_dkg_g4_row(uint32_t receivers, unsigned i, unsigned j);
+/* The same by what the sid fixes: of sender i, of a complaint about `accused`. */
+int km_dkg_deals(const struct km_dkg_group *g, unsigned i);
+int km_dkg_receives(const struct km_dkg_group *g, unsigned i);
+uint32_t km_dkg_dealers(const struct km_dkg_group *g);
+uint32_t km_dkg_receivers(const struct km_dkg_group *g);
+uint8_t km_dkg_proto(const struct km_dkg_group *g);
+uint32_t km_dkg_opening_size(const struct km_dkg_group *g, unsigned i);
+void km_dkg_dealing_shape(const struct km_dkg_group *g, unsigned i, struct km_shape *s);
+uint32_t km_dkg_complaint_about(const struct km_dkg_group *g, unsigned accused);
 
 /* ---- openings (dkg_open.c) */
 struct km_dkg_opening {                /* what a G2 says */
-	unsigned commitments;          /* T */
+	unsigned commitments;          /* T; 0: of one who does not deal */
 	struct km_point c[KM_DKG_COMMIT_MAX], e;
 	uint8_t e_enc[KM_POINT_MAX];
 };
@@ -86,6 +99,8 @@ struct km_dkg_secrets {                /* one arena block */
 struct km_dkg_state {
 	const struct km_machine *m;
 	struct km_dkg_group group;
+	struct km_dkg_over *over;          /* of a reshare; group points to it */
+	uint32_t members;                  /* of the table to be made */
 	char name[KM_MAX_NAME + 1];
 	uint64_t number;
 	struct km_dkg_secrets *sec;        /* NULL once wiped */
@@ -95,11 +110,29 @@ struct km_dkg_state {
 	uint32_t bad_encoding, bad_opening;/* authors of a bad G2 */
 	uint32_t convicted;
 	struct km_share *share;            /* arena */
-	int taken, stored_sent;
+	int taken, stored_sent, persisted;
 };
 
-/* NULL if the machine is none of a DKG. */
+/* NULL if the machine is none of a DKG or reshare. */
 const struct km_dkg_state *km_dkg_state(const struct km_machine *m);
+/* State of a run of n participants; curve and T as in p. NULL: no memory. */
+struct km_dkg_state *km_dkg_state_new(const struct km_machine_params *p, unsigned threshold);
+void km_dkg_state_free(struct km_dkg_state *st);
+/* Identities of a set of peers: keys, and no two alike. KM_E_ENCODING, KM_E_EXISTS. */
+int km_dkg_check_identities(uint32_t set, const uint8_t (*idkeys)[KM_IDKEY_SIZE]) KM_MUST;
+
+/* ---- the rounds up to STORED (dkg_rounds.c): operations of both machines */
+#define KM_DKG_ROUND_MS 10000
+int km_dkg_shape(const struct km_machine *m, unsigned round, unsigned sender, unsigned recipient, const uint8_t *body,
+		 uint32_t body_len, struct km_shape *shape) KM_MUST;
+int km_dkg_start(struct km_machine *m, struct km_outs *outs) KM_MUST;
+int km_dkg_round_done(struct km_machine *m, unsigned round, struct km_outs *outs) KM_MUST;
+int km_dkg_worked(struct km_machine *m, struct km_job *job, struct km_outs *outs) KM_MUST;
+int km_dkg_persisted(struct km_machine *m, int token, struct km_outs *outs) KM_MUST;
+int km_dkg_timeout(struct km_machine *m, unsigned round, uint32_t have, struct km_outs *outs) KM_MUST;
+int km_dkg_split(struct km_machine *m, unsigned round, unsigned peer, struct km_outs *outs) KM_MUST;
+void km_dkg_wipe(struct km_machine *m);
+void km_dkg_destroy(struct km_machine *m);
 
 /* ---- jobs (dkg_jobs.c): job->state is the km_dkg_state, job->what one of these */
 enum { KM_DKG_JOB_DEAL = 1, KM_DKG_JOB_OPENINGS, KM_DKG_JOB_SHARES, KM_DKG_JOB_CHECK, KM_DKG_JOB_FINISH };

@@ -1,20 +1,22 @@
-/* dkg_jobs.c: the computations between the rounds of a DKG. Pure, on the state of the run; of the machine they read the
+/* dkg_jobs.c: the computations between the rounds of a DKG or reshare. Pure, on the state of the run; of the machine they read the
  * envelopes of completed rounds, which do not change any more. */
 #include "dkg_impl.h"
 
 #include <string.h>
 #include "../base/secret.h"
 
-/* Degree t dealer: f, e, and the opening that says so. */
+/* Degree t dealer: f, e, and the opening that says so. In a reshare f(0) is there already. */
 void km_dkg_job_deal(struct km_job *job)
 {
 	struct km_dkg_state *st = job->state;
 	const struct km_dkg_group *g = &st->group;
 
-	for (unsigned l = 0; l < g->threshold; l++)
+	unsigned count = km_dkg_deals(g, st->m->self) ? g->threshold : 0;
+
+	for (unsigned l = g->over ? 1 : 0; l < count; l++)
 		km_secret_random(g->curve, &st->sec->coef[l], &st->sec->rng);
 	km_secret_random(g->curve, &st->sec->e, &st->sec->rng);
-	job->err = km_dkg_g2_make(g, st->m->self, st->sec->coef, g->threshold, &st->sec->e, &st->sec->rng, st->g2);
+	job->err = km_dkg_g2_make(g, st->m->self, st->sec->coef, count, &st->sec->e, &st->sec->rng, st->g2);
 }
 
 void km_dkg_job_openings(struct km_job *job)
@@ -51,13 +53,17 @@ void km_dkg_job_shares(struct km_job *job)
 	struct km_secret f;
 	struct km_point d;
 
-	km_dkg_g4_shape(g->curve, st->m->n, &shape);
-	km_shamir_eval(g->curve, &st->sec->x, st->sec->coef, g->threshold - 1, self);
+	km_secret_zero(&st->sec->x);
+	if (!km_dkg_deals(g, self))
+		return;
+	km_dkg_dealing_shape(g, self, &shape);
+	if (km_dkg_receives(g, self))
+		km_shamir_eval(g->curve, &st->sec->x, st->sec->coef, g->threshold - 1, self);
 	for (unsigned j = km_set_next(g->participants, 0); j; j = km_set_next(g->participants, j), pos++) {
 		struct km_dkg_link link = { self, j, &st->open[me], &st->open[pos] };
-		uint8_t *row = st->g4 + shape.head + (size_t)shape.row * km_dkg_g4_row(g->participants, self, j);
+		uint8_t *row = st->g4 + shape.head + (size_t)shape.row * km_dkg_g4_row(km_dkg_receivers(g), self, j);
 
-		if (j == self)
+		if (j == self || !km_dkg_receives(g, j))
 			continue;
 		int err = km_dkg_dh(g, &st->sec->e, &st->open[pos].e, &d, dh);
 		if (err) {
@@ -96,7 +102,7 @@ int km_dkg_make_complaint(struct km_dkg_state *st, unsigned accused, struct km_p
 	p += ps + km_dleq_size(g->curve);
 	memcpy(p, g2->raw, KM_MSG_HEAD + g2->body_len);
 	memcpy(p + KM_MSG_HEAD + g2->body_len, g4->raw, KM_MSG_HEAD + g4->body_len);
-	st->g5_len = km_dkg_complaint_size(g->curve, g->threshold, m->n);
+	st->g5_len = km_dkg_complaint_about(g, accused);
 	return err;
 }
 
@@ -114,18 +120,18 @@ void km_dkg_job_check(struct km_job *job)
 
 	st->g5[KM_HASH_SIZE] = KM_DKG_ACK;
 	st->g5_len = KM_HASH_SIZE + 1;
-	km_dkg_g4_shape(g->curve, st->m->n, &shape);
 	for (unsigned i = km_set_next(g->participants, 0); !err && i; i = km_set_next(g->participants, i), pos++) {
 		struct km_dkg_link link = { i, self, &st->open[pos], &st->open[me] };
 
-		if (i == self)
+		if (i == self || !km_dkg_deals(g, i) || !km_dkg_receives(g, self))
 			continue;
+		km_dkg_dealing_shape(g, i, &shape);
 		const uint8_t *body = st->m->bcast[KM_DKG_G4][i].msg.body;
 		err = km_dkg_dh(g, &st->sec->e, &st->open[pos].e, &d, dh);
 		if (err)
 			break;
 		err = km_dkg_share_open(g, &link, dh,
-					body + shape.head + (size_t)shape.row * km_dkg_g4_row(g->participants, i, self), &f);
+					body + shape.head + (size_t)shape.row * km_dkg_g4_row(km_dkg_receivers(g), i, self), &f);
 		if (err == KM_E_VERIFY) {
 			err = km_dkg_make_complaint(st, i, &d, dh);
 			break;
@@ -158,9 +164,11 @@ static int make_table(struct km_dkg_state *st, struct km_table *t)
 	memcpy(t->sid, g->sid, sizeof(t->sid));
 	t->curve = g->curve;
 	t->threshold = g->threshold;
-	t->members = g->participants;
+	t->members = st->members;
 	t->x = sum[0];
-	for (unsigned i = km_set_next(g->participants, 0); i; i = km_set_next(g->participants, i)) {
+	if (g->over && !km_point_equal_var(g->curve, &t->x, &g->over->x))
+		return KM_E_MISMATCH;
+	for (unsigned i = km_set_next(t->members, 0); i; i = km_set_next(t->members, i)) {
 		memcpy(t->idkeys[i], g->idkeys[i], KM_IDKEY_SIZE);
 		int err = km_feldman_eval_var(g->curve, &t->xi[i], sum, top - 1, i);
 		if (err)

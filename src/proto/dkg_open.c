@@ -28,9 +28,57 @@ uint32_t km_dkg_complaint_size(const struct km_curve *c, unsigned threshold, uns
 			  km_dkg_g2_size(c, threshold) + km_shape_size(&g4));
 }
 
-unsigned km_dkg_g4_row(uint32_t participants, unsigned i, unsigned j)
+unsigned km_dkg_g4_row(uint32_t receivers, unsigned i, unsigned j)
 {
-	return km_set_pos(participants & ~km_set_bit(i), j);
+	return km_set_pos(receivers & ~km_set_bit(i), j);
+}
+
+uint32_t km_dkg_dealers(const struct km_dkg_group *g)
+{
+	return g->over ? g->over->dealers : g->participants;
+}
+
+int km_dkg_deals(const struct km_dkg_group *g, unsigned i)
+{
+	return km_set_has(km_dkg_dealers(g), i);
+}
+
+uint32_t km_dkg_receivers(const struct km_dkg_group *g)
+{
+	return g->over ? g->over->receivers : g->participants;
+}
+
+int km_dkg_receives(const struct km_dkg_group *g, unsigned i)
+{
+	return km_set_has(km_dkg_receivers(g), i);
+}
+
+uint8_t km_dkg_proto(const struct km_dkg_group *g)
+{
+	return g->over ? KM_PROTO_RESHARE : KM_PROTO_DKG;
+}
+
+uint32_t km_dkg_opening_size(const struct km_dkg_group *g, unsigned i)
+{
+	if (km_dkg_deals(g, i))
+		return km_dkg_g2_size(g->curve, g->threshold);
+	return (uint32_t)(KM_HASH_SIZE + km_curve_point_size(g->curve) + km_dlog_size(g->curve) + KM_DKG_BLIND);
+}
+
+void km_dkg_dealing_shape(const struct km_dkg_group *g, unsigned i, struct km_shape *s)
+{
+	if (km_dkg_deals(g, i))
+		km_dkg_g4_shape(g->curve, km_set_size(km_dkg_receivers(g) & ~km_set_bit(i)) + 1, s);
+	else
+		*s = (struct km_shape){ .head = KM_HASH_SIZE };
+}
+
+uint32_t km_dkg_complaint_about(const struct km_dkg_group *g, unsigned accused)
+{
+	/* who does not deal can only be accused falsely: one size for that, too */
+	if (!km_dkg_deals(g, accused))
+		accused = km_set_next(km_dkg_dealers(g), 0);
+	return km_dkg_complaint_size(g->curve, g->threshold, km_set_size(km_dkg_receivers(g) & ~km_set_bit(accused)) + 1);
 }
 
 /* ---- openings */
@@ -71,16 +119,17 @@ static unsigned commitments_of(const struct km_dkg_group *g, uint32_t body_len)
 int km_dkg_opening_decode(const struct km_dkg_group *g, const struct km_msg *g2, struct km_dkg_opening *out)
 {
 	size_t ps = km_curve_point_size(g->curve), pfs = km_dlog_size(g->curve);
-	unsigned n = commitments_of(g, g2->body_len);
+	unsigned n = km_dkg_deals(g, g2->sender) ? commitments_of(g, g2->body_len) : 0;
 	const uint8_t *p = g2->body + KM_HASH_SIZE;
 
 	memset(out, 0, sizeof(*out));
-	if (n < 1 || n > KM_DKG_COMMIT_MAX || km_dkg_g2_size(g->curve, n) != g2->body_len)
+	if (!km_dkg_deals(g, g2->sender) ? g2->body_len != km_dkg_opening_size(g, g2->sender)
+					 : n < 1 || n > KM_DKG_COMMIT_MAX || km_dkg_g2_size(g->curve, n) != g2->body_len)
 		return KM_E_ENCODING;
 	for (unsigned l = 0; l < n; l++, p += ps)
 		if (km_point_decode_var(g->curve, &out->c[l], p) != KM_OK)
 			return KM_E_ENCODING;
-	p += pfs;
+	p += n ? pfs : 0;
 	if (km_point_decode_var(g->curve, &out->e, p) != KM_OK)
 		return KM_E_ENCODING;
 	memcpy(out->e_enc, p, ps);
@@ -99,6 +148,19 @@ static int check_proof(const struct km_dkg_group *g, const char *role, unsigned 
 	return km_dlog_verify_var(g->curve, &pf, y, &h);
 }
 
+/* What a dealer says of its constant term. */
+static int check_constant(const struct km_dkg_group *g, unsigned i, const struct km_point *c0, const uint8_t *proof)
+{
+	int err = check_proof(g, "a0", i, c0, proof);
+
+	if (err == KM_E_VERIFY && !KM_RULE(km_rule_dkg_key_proof))
+		err = KM_OK;
+	/* WHY: a dealer that hands on anything but its share gives the new committee another key (attack A10) */
+	if (!err && g->over && !km_point_equal_var(g->curve, c0, &g->over->constant[i]))
+		err = KM_E_VERIFY;
+	return err;
+}
+
 int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, const struct km_msg *g2,
 			 struct km_dkg_opening *out)
 {
@@ -109,15 +171,14 @@ int km_dkg_opening_check(const struct km_dkg_group *g, const struct km_msg *g1, 
 	int err = km_dkg_opening_decode(g, g2, out);
 	if (err)
 		return err;
-	const uint8_t *pa = g2->body + KM_HASH_SIZE + out->commitments * ps, *pe = pa + pfs + ps;
+	const uint8_t *pa = g2->body + KM_HASH_SIZE + out->commitments * ps, *pe = pa + (out->commitments ? pfs : 0) + ps;
 
 	/* WHY: who opens last must not choose its contribution by the others' (rogue key, attack B12) */
 	km_dkg_commitment(g, i, g2->body, g2->body_len, h);
 	if (KM_RULE(km_rule_dkg_commit) && memcmp(h, g1->body, sizeof(h)) != 0)
 		return KM_E_VERIFY;
-	err = check_proof(g, "a0", i, &out->c[0], pa);
-	if (err == KM_E_VERIFY && !KM_RULE(km_rule_dkg_key_proof))
-		err = KM_OK;
+	if (out->commitments)
+		err = check_constant(g, i, &out->c[0], pa);
 	if (err)
 		return err;
 	/* WHY: a dealer that copies another's E makes honest complaints decrypt the other's shares (attack A4) */
@@ -149,11 +210,11 @@ int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_sec
 		   const struct km_secret *e, struct km_rng *rng, uint8_t *body)
 {
 	size_t ps = km_curve_point_size(g->curve), pfs = km_dlog_size(g->curve);
-	uint8_t *pc = body + KM_HASH_SIZE, *pa = pc + commitments * ps, *pe = pa + pfs;
+	uint8_t *pc = body + KM_HASH_SIZE, *pa = pc + commitments * ps, *pe = pa + (commitments ? pfs : 0);
 	struct km_point c;
 
 	memset(body, 0, KM_HASH_SIZE);
-	int err = put_proved(g, i, "a0", &coef[0], rng, pc, pa);
+	int err = commitments ? put_proved(g, i, "a0", &coef[0], rng, pc, pa) : KM_OK;
 	if (!err)
 		err = put_proved(g, i, "e", e, rng, pe, pe + ps);
 	for (unsigned l = 1; !err && l < commitments; l++) {

@@ -166,7 +166,8 @@ static inline struct km_dkg_group dkg_group(const struct dkg *d)
 {
 	struct km_machine *m = d->m[km_set_next(d->set, 0)];
 
-	return (struct km_dkg_group){ m->curve, m->sid, d->set, d->threshold, (const uint8_t(*)[KM_IDKEY_SIZE])m->idkeys };
+	return (struct km_dkg_group){ .curve = m->curve, .sid = m->sid, .participants = d->set, .threshold = d->threshold,
+				      .idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])m->idkeys };
 }
 
 /* f(0) through the points (id, y) of a set; y by ascending member. What an attacker with these shares computes. */

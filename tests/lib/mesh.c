@@ -351,7 +351,7 @@ void mesh_run(struct mesh *m, uint64_t us)
 
 int mesh_keygen(struct mesh *m, unsigned id, uint64_t max_us)
 {
-	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .name = "www", .curve = KM_CURVE_P256};
+	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .name = "www", .curve = m->node[id].key[0].curve};
 	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = 99, .request = &rq};
 
 	rq.threshold = m->node[id].key[0].threshold;

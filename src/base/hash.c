@@ -220,6 +220,11 @@ void km_merkle_leaf(const void *p, size_t n, uint8_t out[KM_HASH_SIZE])
 	merkle(0, p, n, NULL, 0, out);
 }
 
+void km_merkle_node(const uint8_t left[KM_HASH_SIZE], const uint8_t right[KM_HASH_SIZE], uint8_t out[KM_HASH_SIZE])
+{
+	merkle(1, left, KM_HASH_SIZE, right, KM_HASH_SIZE, out);
+}
+
 /* Level by level, an odd last node moves up unchanged: the same tree as RFC 6962's split at the largest power of two
  * below n, without its recursion. */
 void km_merkle_root(uint8_t *leaves, size_t n, uint8_t out[KM_HASH_SIZE])

@@ -36,6 +36,7 @@ void km_kdf(const void *ikm, size_t ikmlen, const char *purpose, const void *inf
 /* Merkle tree (RFC 6962 shape): leaf H(0x00|bytes), node H(0x01|l|r), plain SHA-256. */
 #define KM_MERKLE_PATH_MAX 32
 void km_merkle_leaf(const void *p, size_t n, uint8_t out[KM_HASH_SIZE]);
+void km_merkle_node(const uint8_t left[KM_HASH_SIZE], const uint8_t right[KM_HASH_SIZE], uint8_t out[KM_HASH_SIZE]);
 /* Root over n >= 1 leaf hashes; leaves (n * 32 bytes) are overwritten as scratch. */
 void km_merkle_root(uint8_t *leaves, size_t n, uint8_t out[KM_HASH_SIZE]);
 /* The siblings of leaf `at` < n, from the bottom up; leaves are overwritten. Returns how many: at most KM_MERKLE_PATH_MAX. */

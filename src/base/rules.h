@@ -67,7 +67,9 @@
 	X(km_rule_fail_opens, "A14", "FAIL opens its author's own run")                                     \
 	X(km_rule_ok_before_pass, "A14", "OK of everybody comes before PASS, which so excuses nobody")      \
 	X(km_rule_timeout_drops, "A14", "a deadline drops a run and never opens it")                                        \
-	X(km_rule_answer_rate, "B22", "a peer's questions are answered at a bounded rate")
+	X(km_rule_answer_rate, "B22", "a peer's questions are answered at a bounded rate")                        \
+	X(km_rule_log_chain, "B30", "an entry names the hash of the one before it")                         \
+	X(km_rule_log_consistency, "B30", "a log that grew begins with what was seen of it")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,

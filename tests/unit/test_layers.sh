@@ -8,16 +8,16 @@ LC_ALL=C
 export LC_ALL
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 
-layers="base ec zk proto node rpc"
+layers="base audit ec zk proto node rpc"
 
-# What a layer may include besides itself: base <- ec <- zk <- proto <- node, base <- rpc.
+# What a layer may include besides itself: base <- ec <- zk <- proto <- node, base <- rpc, base <- audit <- node.
 below() {
 	case $1 in
 	base) echo "" ;;
-	ec | rpc) echo "base" ;;
+	audit | ec | rpc) echo "base" ;;
 	zk) echo "base ec" ;;
 	proto) echo "base ec zk" ;;
-	node) echo "base ec zk proto" ;;
+	node) echo "base audit ec zk proto" ;;
 	esac
 }
 
@@ -197,6 +197,8 @@ sample_include zk proto/dkg.h
 sample_include proto src/node/peer.h
 sample_include proto ../../src/node/peer.h
 sample_include node ../rpc/rpc.h
+sample_include audit ../ec/point.h
+sample_include proto ../audit/tree.h
 sample_include rpc ../ec/scalar.h
 sample_include node ../../mesh/loop.h
 sample_include ec ../base/../node/peer.h

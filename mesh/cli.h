@@ -34,6 +34,7 @@ int kmd_cmd_sign(int argc, char **argv);
 int kmd_cmd_bench(int argc, char **argv);
 int kmd_cmd_evidence(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
+int kmd_cmd_reseal(int argc, char **argv);
 
 /* Says "keymesh: ..." on stderr and returns the exit status of err. */
 int kmd_cli_error(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -349,5 +349,6 @@ void kmd_config_free(struct kmd_config *c)
 	free(c->settings.frontends);
 	free(c->settings.keys);
 	km_secret_free(c->seal_key);
+	km_secret_free(c->seal_pass);
 	km_secret_free(c);
 }

@@ -28,10 +28,10 @@ struct kmd_conf_key {
 struct kmd_config {
 	/* As the file says it (struct kmd_schema). */
 	unsigned peer_id, frontend_id, workers, worker_nice, pool_target, pool_low, pool_batch, pool_max_age, dkg_min,
-	    max_clients;
-	struct kmd_strings roles, local_users, admin_users;
-	char *secret_file, *state_dir, *seal_key_file, *seal_credential, *listen_peers, *listen_frontends, *listen_local,
-	    *listen_abstract, *log_level;
+	    max_clients, seal_command_timeout;
+	struct kmd_strings roles, local_users, admin_users, seal_command;
+	char *secret_file, *state_dir, *seal_key_file, *seal_credential, *seal_passphrase_file, *listen_peers, *listen_frontends,
+	    *listen_local, *listen_abstract, *log_level;
 	struct kmd_conf_peer *peers;
 	struct kmd_conf_frontend *frontends;
 	struct kmd_conf_key *keys;
@@ -44,7 +44,8 @@ struct kmd_config {
 	const char *address[KM_MAX_PEERS + 1], *frontend_address[KM_MAX_PEERS + 1]; /* by peer id; into peers */
 	uid_t *local_uids, *admin_uids;
 	unsigned n_local_uids, n_admin_uids;
-	uint8_t *seal_key; /* 32 bytes in the secret arena; only peers */
+	uint8_t *seal_key;  /* 32 bytes in the secret arena; only peers. NULL until kmd_keysource_derive when it is from a passphrase: */
+	uint8_t *seal_pass; /* in the secret arena */
 	struct km_settings settings;
 	char warnings[1024]; /* lines the operator should see; "" = none */
 };

@@ -15,6 +15,7 @@
 #include "mesh/conf_impl.h"
 #include "mesh/files.h"
 #include "mesh/identity.h"
+#include "mesh/keysource.h"
 #include "mesh/log.h"
 #include "rpc/rpc.h"
 
@@ -102,10 +103,10 @@ static int check_roles(struct kmd_config *c, const struct kmd_conf_at *at, const
 	if (c->is_peer && (!c->listen_peers || !c->listen_frontends))
 		return kmd_conf_error(at, listen, NULL, "listen.%s is missing; write %s = \"host:port\"",
 				      c->listen_peers ? "frontends" : "peers", c->listen_peers ? "frontends" : "peers");
-	if (c->is_peer && !c->seal_key_file == !c->seal_credential)
+	if (c->is_peer && !!c->seal_key_file + !!c->seal_credential + !!c->seal_passphrase_file + !!c->seal_command.n != 1)
 		return kmd_conf_error(at, root, "seal",
-				      "a peer needs one of seal.key_file and seal.credential; write seal = { key_file = "
-				      "\"/etc/keymesh/seal.key\"; }");
+				      "a peer needs exactly one of seal.key_file, seal.credential, seal.passphrase_file and seal.command; "
+				      "write seal = { key_file = \"/etc/keymesh/seal.key\"; }");
 	if (c->listen_peers && c->listen_frontends && !strcmp(c->listen_peers, c->listen_frontends))
 		return kmd_conf_error(at, listen, "frontends",
 				      "listen.peers and listen.frontends are the same; write another port for frontends");
@@ -413,37 +414,12 @@ static int load_identity(struct kmd_config *c, const struct kmd_conf_at *at, con
 
 static int load_seal_key(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
 {
-	const char *creds = getenv("CREDENTIALS_DIRECTORY"), *key = c->seal_key_file ? "key_file" : "credential";
-	const config_setting_t *s = config_setting_get_member(root, "seal");
 	struct kmd_fail why = {""};
-	char path[4096];
-	uint8_t *text;
-	size_t len;
-	int err;
+	const char *key;
+	int err = kmd_keysource_read(c, &key, &why);
 
-	if (c->seal_credential && (!creds || strchr(c->seal_credential, '/')))
-		return kmd_conf_error(at, s, key,
-				      "no systemd credential \"%s\" was given to this process; start it by a unit with "
-				      "LoadCredentialEncrypted=, or write key_file",
-				      c->seal_credential);
-	if (c->seal_credential)
-		snprintf(path, sizeof(path), "%s/%s", creds, c->seal_credential);
-	else
-		snprintf(path, sizeof(path), "%s", c->seal_key_file);
-	/* WHY credentials are not held to mode 0600: systemd lets the service user in by an ACL, which shows as group bits. */
-	err = kmd_file_read(path, c->seal_key_file ? KMD_FILE_PRIVATE : 0, 256, &text, &len, &why);
-	if (err) {
-		(void)kmd_conf_error(at, s, key, "%s", why.text);
-		return err;
-	}
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r' || text[len - 1] == ' '))
-		text[--len] = '\0';
-	c->seal_key = km_secret_alloc(32);
-	if (!c->seal_key)
-		err = kmd_fail(at->f, KM_E_NOMEM, "no locked memory for the sealing key (see ulimit -l)");
-	else if (kmd_hex_decode(c->seal_key, 32, (char *)text, len))
-		err = kmd_conf_error(at, s, key, "%s is not 64 hex digits; make a sealing key with keymesh init", path);
-	km_secret_free(text);
+	if (err)
+		(void)kmd_conf_error(at, config_setting_get_member(root, "seal"), key, "%s", why.text);
 	return err;
 }
 
@@ -482,7 +458,7 @@ static void fill_settings(struct kmd_config *c)
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 {
 	const config_setting_t *root = config_root_setting(at->lc);
-	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->listen_local};
+	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->listen_local};
 	int err = KM_OK;
 	size_t i;
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/secret.h"
 #include "mesh/files.h"
+#include "mesh/keysource.h"
 #include "mesh/pieces.h"
 #include "mesh/notify.h"
 #include "node/wire.h"
@@ -448,7 +449,9 @@ static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 	if (kmd_loop_new(&d->loop))
 		return kmd_fail(f, KM_E_NOMEM, "no event loop: %s", strerror(errno));
 	if (c->is_peer) {
-		err = kmd_store_open(&d->store, c->state_dir, c->seal_key, f);
+		err = kmd_keysource_derive(d->config, KMD_KEY_OF_STATE, f);
+		if (!err)
+			err = kmd_store_open(&d->store, c->state_dir, c->seal_key, f);
 		if (!err)
 			err = open_audit(d, f);
 		if (!err && kmd_workers_new(&d->workers, c->workers, c->worker_nice))
@@ -498,6 +501,7 @@ void kmd_daemon_free(struct kmd_daemon *d)
 	if (!d)
 		return;
 	kmd_notify("STOPPING=1");
+	kmd_reseal_stop(d);
 	if (d->workers && d->transport) {
 		kmd_workers_stop(d->workers);
 		while ((worked.job = kmd_workers_take(d->workers, &worked.token)))

@@ -56,6 +56,7 @@ struct kmd_daemon {
 	sigset_t signals;
 	int worker_dirty, stopping;
 	struct kmd_auditfile *audit; /* NULL without the role peer */
+	struct kmd_reseal *reseal;   /* NULL when none is under way */
 	struct kmd_clock_watch clock;
 	struct kmd_log_bucket node_log[8];
 	struct kmd_request requests[KMD_MAX_REQUESTS];
@@ -84,6 +85,14 @@ extern const struct kmd_local_ops kmd_request_ops;
 void kmd_request_init(struct kmd_daemon *d);
 /* RESULT and PROGRESS of a node. */
 void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e);
+
+/* An answer that is not a node's: err and text as in KM_EFFECT_RESULT. */
+void kmd_request_done(struct kmd_daemon *d, uint64_t token, int err, const char *text);
+
+/* Reads the configuration again, for its sealing key, and seals the state under it in a thread of its own; then answers token. */
+int kmd_reseal_start(struct kmd_daemon *d, uint64_t token, struct kmd_fail *f) KM_MUST;
+/* Waits for its end. */
+void kmd_reseal_stop(struct kmd_daemon *d);
 
 /* The state of all as JSON; malloc'd, NULL when memory is short. */
 char *kmd_status_json(struct kmd_daemon *d);

@@ -156,17 +156,40 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 	return 0;
 }
 
-int kmd_file_replace(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f)
+/* As far as the file system lets us: one that writes elsewhere keeps the old blocks. WHY random bytes: zeros may become a hole. */
+static void overwrite(int fd)
 {
+	uint8_t block[4096];
+	struct stat st;
+	off_t at;
+
+	kmd_random(block, sizeof(block));
+	if (fstat(fd, &st) || lseek(fd, 0, SEEK_SET))
+		return;
+	for (at = 0; at < st.st_size; at += (off_t)sizeof(block)) {
+		size_t n = st.st_size - at < (off_t)sizeof(block) ? (size_t)(st.st_size - at) : sizeof(block);
+
+		if (write_all(fd, block, n))
+			return;
+	}
+	(void)fsync(fd);
+}
+
+static int replace(int dirfd, const char *name, const void *data, size_t len, int erase, struct kmd_fail *f)
+{
+	int err = KM_OK, fd, old = erase ? openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
 	char tmp[256];
-	int err = KM_OK, fd;
 
 	/* WHY a fixed name: what a crash leaves is overwritten by the next write, it never piles up. */
-	if (snprintf(tmp, sizeof(tmp), ".tmp-%s", name) >= (int)sizeof(tmp))
-		return kmd_fail(f, KM_E_LIMIT, "file name %s is too long", name);
+	if (snprintf(tmp, sizeof(tmp), ".tmp-%s", name) >= (int)sizeof(tmp)) {
+		err = kmd_fail(f, KM_E_LIMIT, "file name %s is too long", name);
+		goto out;
+	}
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return kmd_fail(f, KM_E_IO, "%s cannot be made: %s", tmp, strerror(errno));
+	if (fd < 0) {
+		err = kmd_fail(f, KM_E_IO, "%s cannot be made: %s", tmp, strerror(errno));
+		goto out;
+	}
 	if (fchmod(fd, 0600) || write_all(fd, data, len) || fsync(fd))
 		err = kmd_fail(f, KM_E_IO, "%s cannot be written: %s", tmp, strerror(errno));
 	if (close(fd) && !err)
@@ -176,7 +199,43 @@ int kmd_file_replace(int dirfd, const char *name, const void *data, size_t len, 
 		err = kmd_fail(f, KM_E_IO, "%s cannot be put in place: %s", name, strerror(errno));
 	if (err)
 		(void)unlinkat(dirfd, tmp, 0);
+	/* WHY only now: until the new name is down, a power cut brings the old file back. */
+	else if (old >= 0)
+		overwrite(old);
+out:
+	if (old >= 0)
+		close(old);
 	return err;
+}
+
+int kmd_file_replace(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f)
+{
+	return replace(dirfd, name, data, len, 0, f);
+}
+
+int kmd_file_replace_secret(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f)
+{
+	return replace(dirfd, name, data, len, 1, f);
+}
+
+int kmd_file_erase(int dirfd, const char *name, struct kmd_fail *f)
+{
+	char gone[256];
+	int fd;
+
+	if (snprintf(gone, sizeof(gone), "%s%s", name[0] == '.' ? "" : ".gone-", name) >= (int)sizeof(gone))
+		return kmd_fail(f, KM_E_LIMIT, "file name %s is too long", name);
+	/* WHY another name first: a crash after half of it was overwritten must not leave a damaged file under the old one. */
+	if (strcmp(gone, name) && (renameat(dirfd, name, dirfd, gone) || fsync(dirfd)))
+		return errno == ENOENT ? KM_OK : kmd_fail(f, KM_E_IO, "%s cannot be removed: %s", name, strerror(errno));
+	fd = openat(dirfd, gone, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		overwrite(fd);
+		close(fd);
+	}
+	if ((unlinkat(dirfd, gone, 0) && errno != ENOENT) || fsync(dirfd))
+		return kmd_fail(f, KM_E_IO, "%s cannot be removed: %s", name, strerror(errno));
+	return KM_OK;
 }
 
 int kmd_file_create(const char *path, unsigned mode, const void *data, size_t len, struct kmd_fail *f)

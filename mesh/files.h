@@ -16,6 +16,11 @@ int kmd_file_read(const char *path, unsigned flags, size_t max, uint8_t **out, s
 /* Writes a file of mode 0600 so that after a crash either the old or the new one is there: temporary name, fsync, rename, fsync
  * of the directory. dirfd is the open directory, name has no slash. */
 int kmd_file_replace(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f) KM_MUST;
+/* The same, and what was there before is overwritten on the medium, as far as it lets us. */
+int kmd_file_replace_secret(int dirfd, const char *name, const void *data, size_t len, struct kmd_fail *f) KM_MUST;
+/* Overwrites and removes; after a crash the file is there as it was, or not at all, or only as ".gone-NAME", to be erased again.
+ * None there: KM_OK. */
+int kmd_file_erase(int dirfd, const char *name, struct kmd_fail *f) KM_MUST;
 /* Creates path with mode and data; KM_E_EXISTS if there is one. */
 int kmd_file_create(const char *path, unsigned mode, const void *data, size_t len, struct kmd_fail *f) KM_MUST;
 /* Opens a directory, made (mode 0700) if it is missing. KM_E_RIGHTS when group or others have access to it. Returns the fd. */

@@ -71,6 +71,12 @@ static const struct kmd_command commands[] = {
 	  "clear forgets all that this peer holds against PEER (a name or an id): proofs, accusations of and by it, suspicion. What is\n"
 	  "known by now does not come back by the word of others; what it does from now on counts. Each operator decides for his own\n"
 	  "peer: ask one with role peer, as a user of listen.admin_users.\n" },
+	{ "reseal", kmd_cmd_reseal, "change the key that seals the shares on the disk",
+	  "keymesh reseal [--socket SOCKET]\n"
+	  "\n"
+	  "First write the new source of the key into the group seal of keymesh.conf, and keep the old key until this has succeeded. The\n"
+	  "running keymeshd reads the group again and seals every file anew; it goes on signing. Should it stop half-way, it goes on at its\n"
+	  "next start, with the new key.\n" },
 	{ "bench", kmd_cmd_bench, "measure signing",
 	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
 	  "\n"

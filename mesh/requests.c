@@ -157,6 +157,22 @@ void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct k
 		slot_free(d, r);
 }
 
+void kmd_request_done(struct kmd_daemon *d, uint64_t token, int err, const char *text)
+{
+	struct kmd_request *r = slot_by_token(d, token);
+	struct km_buf b;
+
+	if (!r)
+		return;
+	km_buf_init(&b);
+	if (err)
+		send_error(r->client, r->seq, err, text);
+	else if (!km_rpc_encode_done(&b, r->seq, text))
+		kmd_client_send(r->client, &b);
+	km_buf_clear(&b);
+	slot_free(d, r);
+}
+
 /* ---- requests */
 
 static int on_key(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
@@ -291,6 +307,43 @@ static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_
 	return KM_OK;
 }
 
+/* What changes this peer's state: 1 when that user may, else it was answered. */
+static int may_change(struct kmd_daemon *d, struct kmd_client *c, uint32_t seq, const char *what)
+{
+	char text[200];
+
+	if (is_admin(d, kmd_client_uid(c)) && d->peer)
+		return 1;
+	if (d->peer)
+		snprintf(text, sizeof(text), "only users in listen.admin_users of keymesh.conf may %s", what);
+	else
+		snprintf(text, sizeof(text), "this keymeshd has not the role peer; ask one that has");
+	send_error(c, seq, d->peer ? KM_E_RIGHTS : KM_E_STATE, text);
+	return 0;
+}
+
+static int on_reseal(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
+{
+	int err = km_rpc_decode_reseal(f);
+	struct kmd_fail why;
+	unsigned slot;
+
+	if (err)
+		return err;
+	if (!may_change(d, c, f->seq, "change the sealing key"))
+		return KM_OK;
+	slot = slot_take(d, c, KMD_SIDE_PEER, f->seq);
+	if (slot == NO_SLOT) {
+		send_error(c, f->seq, KM_E_BUSY, "too many requests at the same time");
+		return KM_OK;
+	}
+	kmd_log(KM_LOG_NOTICE, "re-sealing asked for by user %u", (unsigned)kmd_client_uid(c));
+	err = kmd_reseal_start(d, slot_token(d, slot), &why);
+	if (err)
+		kmd_request_done(d, slot_token(d, slot), err, why.text);
+	return KM_OK;
+}
+
 static int on_status(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
 	int err = km_rpc_decode_status(f);
@@ -330,6 +383,8 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 		return on_keygen(d, c, f);
 	case KM_RPC_CLEAR:
 		return on_clear(d, c, f);
+	case KM_RPC_RESEAL:
+		return on_reseal(d, c, f);
 	default:
 		/* WHY an answer and no cut: a newer client may try what this daemon does not know. */
 		send_error(c, f->seq, KM_E_VERSION, "this keymeshd does not know that request");

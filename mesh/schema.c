@@ -38,6 +38,12 @@ const struct kmd_schema kmd_schema[] = {
 	{ "seal", "credential", KMD_KIND_STRING, 0, 1, 255, NULL, TOP(seal_credential),
 	  "the name of a systemd credential of 64 hex digits (LoadCredentialEncrypted=), instead of key_file" },
 
+	{ "seal", "passphrase_file", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(seal_passphrase_file),
+	  "a file of mode 0600 with a passphrase in one line, instead of key_file; the key is made of it with Argon2id" },
+	{ "seal", "command", KMD_KIND_STRINGS, 0, 1, PATH, NULL, TOP(seal_command),
+	  "a program and its arguments, such as [\"/usr/bin/vault\", \"read\", ...], that writes 64 hex digits, instead of key_file" },
+	{ "seal", "command_timeout", KMD_KIND_INT, 0, 1, 300, "20", TOP(seal_command_timeout), "seconds the command may take" },
+
 	{ "listen", "peers", KMD_KIND_STRING, 0, 3, 255, NULL, TOP(listen_peers), "host:port for the other peers, such as \"0.0.0.0:7100\"" },
 	{ "listen", "frontends", KMD_KIND_STRING, 0, 3, 255, NULL, TOP(listen_frontends), "host:port for frontends, another port than peers" },
 	{ "listen", "local", KMD_KIND_STRING, KMD_REQUIRED, 1, 107, NULL, TOP(listen_local),

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/secret.h"
 #include "base/sig.h"
+#include "mesh/files.h"
 
 static const uint8_t magic[6] = {'K', 'M', 'S', 'E', 'A', 'L'};
 
@@ -15,10 +16,18 @@ static void file_key(uint8_t out[32], const uint8_t key[32], const char *name)
 	km_kdf(key, 32, "seal", name, strlen(name), out, 32);
 }
 
-static void key_tag(uint8_t out[8], const uint8_t key[32])
+void kmd_seal_key_tag(uint8_t out[KMD_SEAL_TAG], const uint8_t key[32])
 {
-	km_kdf(key, 32, "seal-tag", NULL, 0, out, 8);
-	km_declassify(out, 8);
+	km_kdf(key, 32, "seal-tag", NULL, 0, out, KMD_SEAL_TAG);
+	km_declassify(out, KMD_SEAL_TAG);
+}
+
+int kmd_seal_is_under(const uint8_t *p, size_t len, const uint8_t key[32])
+{
+	uint8_t tag[KMD_SEAL_TAG];
+
+	kmd_seal_key_tag(tag, key);
+	return len >= KMD_SEAL_OVERHEAD && !memcmp(p + 8, tag, sizeof(tag));
 }
 
 static int sum(uint8_t out[8], const uint8_t *p, size_t len)
@@ -37,7 +46,7 @@ int kmd_seal(struct km_buf *out, const uint8_t key[32], const char *name, const 
 
 	if (len > KMD_SEAL_MAX)
 		return KM_E_LIMIT;
-	key_tag(tag, key);
+	kmd_seal_key_tag(tag, key);
 	km_put_bytes(out, magic, sizeof(magic));
 	km_put_u16(out, KMD_SEAL_VERSION);
 	km_put_bytes(out, tag, sizeof(tag));
@@ -58,6 +67,7 @@ int kmd_seal(struct km_buf *out, const uint8_t key[32], const char *name, const 
 static int unseal_check(const uint8_t key[32], const char *name, const uint8_t *p, size_t len, size_t *plain_len,
 			struct kmd_fail *f)
 {
+	char wanted[2 * KMD_SEAL_TAG + 1], given[2 * KMD_SEAL_TAG + 1];
 	uint8_t tag[8];
 	struct km_reader r;
 	unsigned version;
@@ -81,11 +91,15 @@ static int unseal_check(const uint8_t key[32], const char *name, const uint8_t *
 	if (sum(tag, p, len - 8) || len - KMD_SEAL_OVERHEAD != *plain_len || memcmp(tag, p + len - 8, 8))
 		return kmd_fail(f, KM_E_SEAL,
 				"%s is damaged: its bytes changed since they were written; restore it from a backup", name);
-	key_tag(tag, key);
-	if (memcmp(tag, p + 8, 8))
+	kmd_seal_key_tag(tag, key);
+	if (memcmp(tag, p + 8, 8)) {
+		kmd_hex_encode(wanted, p + 8, 8);
+		kmd_hex_encode(given, tag, 8);
 		return kmd_fail(f, KM_E_SEAL,
-				"%s was sealed under another key; give keymeshd the sealing key that this state was made with",
-				name);
+				"%s was sealed under another key: it wants key %s, the one given is %s; give keymeshd the sealing key "
+				"that this state was made with (for another one: start with that one, then keymesh reseal)",
+				name, wanted, given);
+	}
 	return KM_OK;
 }
 

@@ -17,6 +17,12 @@
 #define KMD_SEAL_HEAD (6 + 2 + 8 + 12 + 4)
 #define KMD_SEAL_OVERHEAD (KMD_SEAL_HEAD + 16 + 8)
 #define KMD_SEAL_MAX (16u * 1024 * 1024)
+#define KMD_SEAL_TAG 8
+
+/* What names a sealing key to people, as hex. */
+void kmd_seal_key_tag(uint8_t out[KMD_SEAL_TAG], const uint8_t key[32]);
+/* 1 when a file says that it was sealed under this key. */
+int kmd_seal_is_under(const uint8_t *p, size_t len, const uint8_t key[32]);
 
 /* Appends the sealed form of data to out; nonce must be fresh. Returns out's sticky error. */
 int kmd_seal(struct km_buf *out, const uint8_t key[32], const char *name, const uint8_t nonce[12], const void *data,

@@ -112,6 +112,7 @@ static json_t *peer_keys(const struct km_peer_status *s, int *bad)
 static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 {
 	struct km_peer_status s;
+	char tag[17];
 	json_t *o;
 
 	if (km_peer_status(d->peer, &s))
@@ -134,6 +135,8 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	put_int(o, "convictions", s.convictions, bad);
 	put_int(o, "disputes", s.disputes, bad);
 	put_int(o, "dropped_frames", s.dropped_frames, bad);
+	kmd_store_key_tag(d->store, tag);
+	put(o, "sealed_under", json_string(tag), bad);
 	put_int(o, "jobs", d->workers ? kmd_workers_pending(d->workers) : 0, bad);
 	put_int(o, "audit_bytes", d->audit ? kmd_auditfile_size(d->audit) : 0, bad);
 	km_peer_status_clear(&s);

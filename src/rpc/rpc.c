@@ -321,6 +321,44 @@ int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m)
 	return err;
 }
 
+int km_rpc_encode_reseal(struct km_buf *b, uint32_t seq)
+{
+	put_head(b, KM_RPC_RESEAL, seq, 0);
+	return b->err;
+}
+
+int km_rpc_decode_reseal(const struct km_rpc_frame *f)
+{
+	struct km_reader r;
+	int err = open_body(f, KM_RPC_RESEAL, &r);
+
+	return err ? err : km_reader_end(&r);
+}
+
+int km_rpc_encode_record(struct km_buf *b, uint32_t seq, const struct km_rpc_record *m)
+{
+	if (m->len < 1 || m->len > KM_RPC_MAX_RECORD)
+		return KM_E_INVAL;
+	put_head(b, KM_RPC_RECORD, seq, m->len);
+	km_put_bytes(b, m->data, m->len);
+	return b->err;
+}
+
+int km_rpc_decode_record(const struct km_rpc_frame *f, struct km_rpc_record *m)
+{
+	struct km_reader r;
+	int err = open_body(f, KM_RPC_RECORD, &r);
+
+	memset(m, 0, sizeof(*m));
+	if (err)
+		return err;
+	if (f->len < 1 || f->len > KM_RPC_MAX_RECORD)
+		return f->len ? KM_E_LIMIT : KM_E_TRUNCATED;
+	m->data = f->body;
+	m->len = f->len;
+	return KM_OK;
+}
+
 /* ---- answers ---- */
 
 int km_rpc_encode_key_info(struct km_buf *b, uint32_t seq, const struct km_rpc_key_info *m)

@@ -38,6 +38,8 @@ enum km_rpc_type {
 	KM_RPC_STATUS = 3,
 	KM_RPC_KEYGEN = 4,
 	KM_RPC_CLEAR = 5,
+	KM_RPC_RESEAL = 20,                                      /* no body */
+	KM_RPC_RECORD = 21,
 	KM_RPC_KEY_INFO = 64,
 	KM_RPC_SIGNATURE = 65,
 	KM_RPC_JSON = 66,
@@ -82,6 +84,13 @@ struct km_rpc_keygen {
 /* What is held against a peer is forgotten at the one that is asked. */
 struct km_rpc_clear {
 	uint8_t peer;                          /* 1 .. KM_MAX_PEERS */
+};
+
+/* What is known of a backup: a record of mesh/record.h. */
+#define KM_RPC_MAX_RECORD 1024u
+struct km_rpc_record {
+	const uint8_t *data;                   /* into the input */
+	size_t len;
 };
 
 struct km_rpc_key_info {
@@ -129,6 +138,8 @@ int km_rpc_encode_sign(struct km_buf *b, uint32_t seq, const struct km_rpc_sign 
 int km_rpc_encode_status(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_keygen(struct km_buf *b, uint32_t seq, const struct km_rpc_keygen *m) KM_MUST;
 int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m) KM_MUST;
+int km_rpc_encode_reseal(struct km_buf *b, uint32_t seq) KM_MUST;
+int km_rpc_encode_record(struct km_buf *b, uint32_t seq, const struct km_rpc_record *m) KM_MUST;
 int km_rpc_encode_key_info(struct km_buf *b, uint32_t seq, const struct km_rpc_key_info *m) KM_MUST;
 int km_rpc_encode_signature(struct km_buf *b, uint32_t seq, const struct km_rpc_signature *m) KM_MUST;
 int km_rpc_encode_json(struct km_buf *b, uint32_t seq, const char *text, size_t len) KM_MUST;
@@ -144,6 +155,8 @@ int km_rpc_decode_sign(const struct km_rpc_frame *f, struct km_rpc_sign *m) KM_M
 int km_rpc_decode_status(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m) KM_MUST;
 int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m) KM_MUST;
+int km_rpc_decode_reseal(const struct km_rpc_frame *f) KM_MUST;
+int km_rpc_decode_record(const struct km_rpc_frame *f, struct km_rpc_record *m) KM_MUST;
 int km_rpc_decode_key_info(const struct km_rpc_frame *f, struct km_rpc_key_info *m) KM_MUST;
 int km_rpc_decode_signature(const struct km_rpc_frame *f, struct km_rpc_signature *m) KM_MUST;
 /* JSON, PROGRESS, DONE, ERROR. */

@@ -10,6 +10,7 @@ union any {
 	struct km_rpc_sign sign;
 	struct km_rpc_keygen keygen;
 	struct km_rpc_clear clear;
+	struct km_rpc_record record;
 	struct km_rpc_key_info info;
 	struct km_rpc_signature sig;
 	struct km_rpc_text text;
@@ -28,6 +29,10 @@ static int decode(const struct km_rpc_frame *f, union any *m)
 		return km_rpc_decode_keygen(f, &m->keygen);
 	case KM_RPC_CLEAR:
 		return km_rpc_decode_clear(f, &m->clear);
+	case KM_RPC_RESEAL:
+		return km_rpc_decode_reseal(f);
+	case KM_RPC_RECORD:
+		return km_rpc_decode_record(f, &m->record);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_decode_key_info(f, &m->info);
 	case KM_RPC_SIGNATURE:
@@ -74,6 +79,10 @@ static int encode(struct km_buf *b, const struct km_rpc_frame *f, const union an
 		return km_rpc_encode_keygen(b, f->seq, &m->keygen);
 	case KM_RPC_CLEAR:
 		return km_rpc_encode_clear(b, f->seq, &m->clear);
+	case KM_RPC_RESEAL:
+		return km_rpc_encode_reseal(b, f->seq);
+	case KM_RPC_RECORD:
+		return km_rpc_encode_record(b, f->seq, &m->record);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_encode_key_info(b, f->seq, &m->info);
 	case KM_RPC_SIGNATURE:
@@ -127,6 +136,7 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	struct km_rpc_sign sign = { .context = 1, .deadline_ms = 2000, .data = (const uint8_t *)"to be signed", .len = 12 };
 	struct km_rpc_keygen keygen = { .name = "www", .threshold = 3, .curve = 1 };
 	struct km_rpc_clear clear = { .peer = 3 };
+	struct km_rpc_record record = { .data = (const uint8_t *)"a record", .len = 8 };
 	struct km_rpc_key_info info = { .name = "www", .curve = 1, .point_len = 65, .threshold = 3, .peers = 5 };
 	struct km_rpc_signature sig = { .size = 32, .quorum = 7, .aggregator = 1, .time = 1700000000000 };
 	struct km_buf b;
@@ -146,6 +156,8 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	out(emit, ctx, "status", &b, km_rpc_encode_status(&b, 5));
 	out(emit, ctx, "keygen", &b, km_rpc_encode_keygen(&b, 6, &keygen));
 	out(emit, ctx, "clear", &b, km_rpc_encode_clear(&b, 6, &clear));
+	out(emit, ctx, "reseal", &b, km_rpc_encode_reseal(&b, 6));
+	out(emit, ctx, "record", &b, km_rpc_encode_record(&b, 6, &record));
 	info.point[0] = 4;
 	out(emit, ctx, "key-info", &b, km_rpc_encode_key_info(&b, 7, &info));
 	memset(sig.r, 0x11, 32);

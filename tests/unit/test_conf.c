@@ -235,9 +235,9 @@ static void test_missing(void **state)
 	refuse("peer_id = 1; ", "", 1, "identity.peer_id is missing", "write peer_id");
 	refuse("frontend_id = 7; ", "", 1, "identity.frontend_id is missing", "write frontend_id");
 	refuse("  peers = \"127.0.0.1:7101\";\n", "", 5, "listen.peers is missing", "host:port");
-	refuse("seal = { key_file = \"seal.key\"; };", "", 0, "one of seal.key_file and seal.credential", "write seal =");
+	refuse("seal = { key_file = \"seal.key\"; };", "", 0, "exactly one of seal.key_file, seal.credential", "write seal =");
 	refuse("key_file = \"seal.key\";", "key_file = \"seal.key\"; credential = \"x\";", 4,
-	       "one of seal.key_file and seal.credential", "write seal =");
+	       "exactly one of seal.key_file, seal.credential", "write seal =");
 	refuse("key_file = \"seal.key\";", "credential = \"x\";", 4, "no systemd credential \"x\"", "LoadCredentialEncrypted");
 }
 

@@ -224,6 +224,33 @@ static void test_knowledge(void **state)
 	}
 }
 
+/* The table of another key of the same peers decides nothing: with it the shares, proofs and tuples of the honest are wrong. */
+static void test_other_key(void **state)
+{
+	unsigned tried = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		for (int honest = 0; honest < 2; honest++) {
+			struct km_verdict v;
+			struct km_judge j;
+			struct evid e;
+
+			evid_make(&e, k, honest);
+			if (e.ev && e.has_table && e.kind != KM_EV_EQUIVOCATION) {
+				e.table.hash[0] ^= 1;
+				j = (struct km_judge){ .idkeys = e.idkeys, .table = &e.table };
+				assert_int_equal(km_evidence_judge(e.ev, e.len, &j, &v), KM_OK);
+				if (v.culprit)
+					fail_msg("%s, honest %d: convicts %u: %s", e.name, honest, v.culprit, v.why);
+				tried += !honest + (honest && e.kind == KM_EV_RECORD);
+			}
+			evid_clear(&e);
+		}
+	}
+	assert_true(tried >= 8);
+}
+
 static void test_files(void **state)
 {
 	(void)state;
@@ -391,5 +418,5 @@ static void test_names(void **state)
 
 KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_accused), cmocka_unit_test(test_flips),
 	 cmocka_unit_test(test_lengths),
-	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_files), cmocka_unit_test(test_composed),
-	 cmocka_unit_test(test_names))
+	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_other_key), cmocka_unit_test(test_files),
+	 cmocka_unit_test(test_composed), cmocka_unit_test(test_names))

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include "lib/test.h"
 #include "lib/mesh.h"
+#include "base/sig.h"
 #include "node/peer_impl.h"
+#include "proto/evidence_impl.h"
 
 #define N 5
 #define T 3
@@ -284,6 +286,32 @@ static void test_who_was_down_learns_it(void **state)
 	mesh_free(&mesh);
 }
 
+/* Who comes under the number of a convicted peer with another identity is somebody else. */
+static void test_successor(void **state)
+{
+	uint8_t priv[KM_IDKEY_SIZE] = {77};
+	struct km_roster *roster = &mesh.node[OWNER].s.roster;
+
+	setup(12);
+	memset(&evil, 0, sizeof(evil));
+	evil.spoil_record = 1;
+	mesh.tap = tap;
+	assert_int_equal(cheated_request(), 1);
+	mesh_run(&mesh, 1000000);
+	mesh_kill(&mesh, OWNER);
+	struct km_roster old = *roster;
+	km_ed25519_public(priv, roster->peer[CHEAT].identity);
+	assert_int_equal(km_roster_finish(roster), KM_OK);
+	mesh_start(&mesh, OWNER);
+	assert_int_equal(peer(OWNER)->quarantined, 0);
+	assert_null(peer(OWNER)->proof[CHEAT]);
+	mesh_kill(&mesh, OWNER);
+	*roster = old;
+	mesh_start(&mesh, OWNER);
+	assert_int_equal(peer(OWNER)->quarantined, km_set_bit(CHEAT));
+	mesh_free(&mesh);
+}
+
 static void frame(unsigned from, unsigned to, struct km_buf *b)
 {
 	assert_int_equal(b->err, KM_OK);
@@ -357,6 +385,10 @@ static void test_forged_evidence(void **state)
 		assert_int_equal(p->quarantined, 0);
 		if (!p->score[2][4])
 			fail_msg("change %u: not scored; asking %d, want %u", i, p->link[4].asking, p->link[4].n_want);
+		/* asked for once, judged once */
+		uint64_t stale = p->dropped[KM_DROP_STALE];
+		evid(4, 2, 1, b.data, b.len);
+		assert_int_equal(p->dropped[KM_DROP_STALE], stale + 1);
 		b.data[at] ^= 1;
 	}
 	memset(junk, 9, sizeof(junk));
@@ -590,8 +622,38 @@ static int clear(unsigned at, unsigned who)
 	return mesh.result_err;
 }
 
+/* Another proof of what the cheat did: a second false share for the same request. */
+static void another_proof(struct km_buf *b, const struct km_proof *pf)
+{
+	const struct km_curve *c = table()->curve;
+	struct km_record_body body;
+	struct km_buf record;
+	struct km_msg m;
+	struct km_ev ev;
+	uint8_t s[32];
+
+	assert_int_equal(km_ev_read(&ev, pf->data, pf->len), KM_OK);
+	assert_int_equal(km_record_get(c, &body, &ev.item[0].msg), KM_OK);
+	km_scalar_encode(c, s, &body.s);
+	s[31] ^= 2;
+	assert_int_equal(km_scalar_decode(c, &body.s, s), KM_OK);
+	km_buf_init(&record);
+	assert_int_equal(km_record_build(&record, CHEAT, ev.item[0].msg.recipient, c, &body, &mesh.node[CHEAT].s.identity), KM_OK);
+	assert_int_equal(km_msg_parse(&m, record.data, record.len), KM_OK);
+	km_buf_init(b);
+	km_evidence_begin(b, KM_EV_RECORD, ev.context, 4);
+	km_evidence_whole(b, &m);
+	km_evidence_whole(b, &ev.item[1].msg);
+	km_evidence_bytes(b, ev.item[2].p, ev.item[2].len);
+	km_evidence_bytes(b, ev.item[3].p, ev.item[3].len);
+	km_buf_clear(&record);
+	km_ev_clear(&ev);
+}
+
 static void test_clear(void **state)
 {
+	uint8_t digest[KM_HASH_SIZE];
+
 	setup(9);
 	memset(&evil, 0, sizeof(evil));
 	evil.spoil_record = 1;
@@ -615,9 +677,22 @@ static void test_clear(void **state)
 		mesh_kill(&mesh, 2);
 		mesh_start(&mesh, 2);
 	}
+	/* nor does another true proof of what it did before */
+	struct km_judge j = {.idkeys = (const uint8_t (*)[KM_IDKEY_SIZE])peer(2)->idkeys, .table = table()};
+	struct km_verdict v;
+	struct km_buf b;
+	another_proof(&b, peer(OWNER)->proof[CHEAT]);
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, CHEAT);
+	km_evidence_digest(b.data, b.len, digest);
+	unsigned overruled = peer(2)->n_overruled;
+	have(4, 2, digest);
+	evid(4, 2, 1, b.data, b.len);
+	km_buf_clear(&b);
+	assert_int_equal(peer(2)->n_overruled, overruled + 1);
+	assert_int_equal(peer(2)->quarantined, 0);
 	/* what it does from now on counts again */
 	mesh.now.wall_ms += 1000;
-	struct km_buf b;
 	make_dispute(&b, 5, CHEAT, 7);
 	assert_int_equal(hands_over(5, 2, &b), 1);
 	km_buf_clear(&b);
@@ -627,5 +702,5 @@ static void test_clear(void **state)
 KM_TESTS(cmocka_unit_test(test_wrong_share_convicts), cmocka_unit_test(test_right_record_is_a_dispute),
 	 cmocka_unit_test(test_no_record_is_a_dispute), cmocka_unit_test(test_many_inquiries),
 	 cmocka_unit_test(test_heavy_proofs_wait), cmocka_unit_test(test_who_was_down_learns_it),
-	 cmocka_unit_test(test_forged_evidence), cmocka_unit_test(test_accusers), cmocka_unit_test(test_forged_disputes),
+	 cmocka_unit_test(test_successor), cmocka_unit_test(test_forged_evidence), cmocka_unit_test(test_accusers), cmocka_unit_test(test_forged_disputes),
 	 cmocka_unit_test(test_majority_with_a_dispute), cmocka_unit_test(test_clear))

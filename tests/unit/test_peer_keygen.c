@@ -181,6 +181,29 @@ static void test_clock(void **state)
 	mesh_free(&mesh);
 }
 
+/* Among how many a key is made: all of the roster, or as many as the operator wants; and with nobody who is convicted. */
+static void test_who_takes_part(void **state)
+{
+	static const struct { unsigned min; uint32_t set, quarantined; int joins; } tries[] = {
+		{0, 0xf, 0, 1}, {0, 0x7, 0, 0}, {4, 0x7, 0, 0}, {3, 0x7, 0, 1}, {3, 0xf, 0, 1}, {3, 0x3, 0, 0}, {0, 0xf, 0x8, 0}, {3, 0x7, 0x8, 1},
+	};
+
+	init(4, 2, 21);
+	start(UINT32_MAX);
+	struct km_proposal pr = {.purpose = KM_PURPOSE_DKG, .time_ms = mesh.now.wall_ms, .threshold = 2, .curve = KM_CURVE_P256, .name = "www"};
+	struct km_refusal why;
+	struct km_key *key;
+	memcpy(pr.hash, peer(1)->s->roster.hash, KM_HASH_SIZE);
+	for (unsigned i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		mesh.node[2].s.dkg_min = tries[i].min;
+		peer(2)->quarantined = tries[i].quarantined;
+		pr.participants = tries[i].set;
+		if (km_accept(peer(2), 1, &pr, NULL, &key, &why) != tries[i].joins)
+			fail_msg("try %u: %s", i, tries[i].joins ? why.text : "joined");
+	}
+	mesh_free(&mesh);
+}
+
 /* ---- during the run */
 
 static unsigned mute, mute_round, muted, heal_after;
@@ -523,6 +546,7 @@ static void test_conviction_outlives_a_restart(void **state)
 KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_other_threshold_at_one_peer),
 	 cmocka_unit_test(test_impossible_requests), cmocka_unit_test(test_roster_mismatch),
 	 cmocka_unit_test(test_roster_mismatch_says_what), cmocka_unit_test(test_silent_peers), cmocka_unit_test(test_clock),
+	 cmocka_unit_test(test_who_takes_part),
 	 cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
 	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only),
 	 cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),

@@ -223,6 +223,34 @@ static void test_ole_changed(void **state)
 	ole_free(&o);
 }
 
+/* A pad of the last index changed: theta of the first, whose rows are as they were, is another one too. It shows in eta = m + theta . (k, v). */
+static void test_theta_covers_all(void **state)
+{
+	const struct km_curve *c = km_curve_p256();
+	size_t head = km_vole_head_size(c, B), body = B * km_vole_row_size(c), ss = km_curve_scalar_size(c);
+	uint8_t *first = malloc(head), *rows = malloc(body);
+	struct ole o;
+
+	ole_init(&o, c);
+	const struct km_rng rng = o.rng;
+	for (unsigned changed = 0; changed < 2; changed++) {
+		o.q[((size_t)B * o.v.xi - 1) * KM_OT_BLOCK] ^= (uint8_t)changed;
+		o.rng = rng;
+		assert_int_equal(km_vole_send(&o.v, o.q, o.delta, o.k, o.in, &o.rng, o.head, o.body, o.u[0], o.w[0]), KM_OK);
+		if (!changed) {
+			memcpy(first, o.head, head);
+			memcpy(rows, o.body, body);
+		}
+	}
+	assert_memory_equal(rows, o.body, (B - 1) * km_vole_row_size(c));
+	assert_memory_not_equal(rows + (B - 1) * km_vole_row_size(c), o.body + (B - 1) * km_vole_row_size(c), km_vole_row_size(c));
+	for (unsigned l = 0; l < B; l++)
+		assert_memory_not_equal(first + KM_HASH_SIZE + l * ss, o.head + KM_HASH_SIZE + l * ss, ss);
+	free(first);
+	free(rows);
+	ole_free(&o);
+}
+
 /* The gadget is a function of the sid alone, and no two of its elements are equal. */
 static void test_gadget(void **state)
 {
@@ -243,4 +271,4 @@ static void test_gadget(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_rows), cmocka_unit_test(test_row_encoding), cmocka_unit_test(test_ole),
-	 cmocka_unit_test(test_ole_changed), cmocka_unit_test(test_gadget))
+	 cmocka_unit_test(test_ole_changed), cmocka_unit_test(test_theta_covers_all), cmocka_unit_test(test_gadget))

@@ -36,11 +36,13 @@ fault() {
 	[ -n "$(awk -f "$awk" -v mode=show -v name="$f_name" "$f_catalogue")" ] || echo "it does not say what it breaks"
 	[ $# -gt 0 ] || echo "it names no test"
 	for f_test in "$@"; do
-		case " sim $run" in *" $f_test "*) ;; *) echo "$f_test is in no TESTS" ;; esac
+		f_program=${f_test%%:*}
+		case " sim $run" in *" $f_program "*) ;; *) echo "$f_program is in no TESTS"; continue ;; esac
+		[ "$f_program" = "$f_test" ] || grep -q "cmocka_unit_test[a-z_]*(${f_test#*:}[,)]" "$top_srcdir/$f_program.c" || echo "$f_program has no case ${f_test#*:}"
 	done
 }
 
-# bad samples: an entry whose text is nowhere, more than once, without a test, and one that is right
+# bad samples: an entry whose text is nowhere, more than once, without a test, with a case that is none, and one that is right
 cat >"$tmp/sample" <<'END'
 name: nowhere
 file: tests/mutants/mutant.awk
@@ -59,6 +61,12 @@ file: tests/mutants/mutant.awk
 breaks: x
 -BEGIN { is = "" }
 +x
+name: caseless
+file: tests/mutants/mutant.awk
+breaks: x
+kill: tests/unit/test_err:test_nothing_of_the_kind
+-BEGIN { is = "" }
++x
 name: right
 file: tests/mutants/mutant.awk
 breaks: x
@@ -67,8 +75,9 @@ kill: sim
 +x
 END
 f_catalogue=$tmp/sample
-for sample in nowhere twice untested; do
+for sample in nowhere twice untested caseless; do
 	killer=sim
+	[ $sample = caseless ] && killer=tests/unit/test_err:test_nothing_of_the_kind
 	[ $sample = untested ] && killer=
 	if [ -n "$(fault $sample tests/mutants/mutant.awk $killer)" ]; then
 		result "bad sample: $sample" ""

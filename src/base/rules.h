@@ -62,6 +62,7 @@
 	X(km_rule_delta, "B8", "R moves with everything that is signed")                                    \
 	X(km_rule_rollback, "B5", "no presignature outlives a sign that the memory was copied")             \
 	X(km_rule_stored_durable, "B10", "STORED is said after the share is on disk")                       \
+	X(km_rule_reshare_constant, "A10", "a dealer hands on its share and nothing else")                  \
 	X(km_rule_certificate, "B10", "who holds STORED of all hands them on")                              \
 	X(km_rule_full_challenge, "B16", "challenges are full-size scalars")                                 \
 	X(km_rule_fail_opens, "A14", "FAIL opens its author's own run")                                     \

@@ -115,6 +115,8 @@ struct km_dkg_state {
 
 /* NULL if the machine is none of a DKG or reshare. */
 const struct km_dkg_state *km_dkg_state(const struct km_machine *m);
+/* What a reshare from this table among these fixes: X_i^Q = lambda_{i,Q}(0) X_i of all dealers. */
+int km_reshare_over(struct km_dkg_over *o, const struct km_table *old, uint32_t dealers, uint32_t receivers) KM_MUST;
 /* State of a run of n participants; curve and T as in p. NULL: no memory. */
 struct km_dkg_state *km_dkg_state_new(const struct km_machine_params *p, unsigned threshold);
 void km_dkg_state_free(struct km_dkg_state *st);

@@ -3,6 +3,7 @@
 #include "dkg_impl.h"
 
 #include <string.h>
+#include "../base/rules.h"
 #include "../base/secret.h"
 
 /* Degree t dealer: f, e, and the opening that says so. In a reshare f(0) is there already. */
@@ -166,7 +167,7 @@ static int make_table(struct km_dkg_state *st, struct km_table *t)
 	t->threshold = g->threshold;
 	t->members = st->members;
 	t->x = sum[0];
-	if (g->over && !km_point_equal_var(g->curve, &t->x, &g->over->x))
+	if (g->over && KM_RULE(km_rule_reshare_constant) && !km_point_equal_var(g->curve, &t->x, &g->over->x))
 		return KM_E_MISMATCH;
 	for (unsigned i = km_set_next(t->members, 0); i; i = km_set_next(t->members, i)) {
 		memcpy(t->idkeys[i], g->idkeys[i], KM_IDKEY_SIZE);

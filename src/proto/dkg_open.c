@@ -156,7 +156,7 @@ static int check_constant(const struct km_dkg_group *g, unsigned i, const struct
 	if (err == KM_E_VERIFY && !KM_RULE(km_rule_dkg_key_proof))
 		err = KM_OK;
 	/* WHY: a dealer that hands on anything but its share gives the new committee another key (attack A10) */
-	if (!err && g->over && !km_point_equal_var(g->curve, c0, &g->over->constant[i]))
+	if (!err && g->over && KM_RULE(km_rule_reshare_constant) && !km_point_equal_var(g->curve, c0, &g->over->constant[i]))
 		err = KM_E_VERIFY;
 	return err;
 }

@@ -346,8 +346,10 @@ void net_setup_make(struct net_setup *s, uint64_t seed, struct km_proposal *pr, 
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i), s->n++) {
 		seed_bytes(seed, "join", (uint8_t)i, nonce);
 		km_setup_join_put(body, s->propose.digest, nonce, nonce + KM_NONCE_SIZE);
+		if (pr->purpose == KM_PURPOSE_RESHARE)
+			km_setup_join_put_epoch(body, &s->highest[i], NULL);
 		km_setup_join_sid(body, sid);
-		setup_msg(&s->join[s->n], s->join_raw[s->n], KM_JOIN_LEN, seed, i, KM_SETUP_JOIN, sid, &shape, body);
+		setup_msg(&s->join[s->n], s->join_raw[s->n], KM_JOIN_MAX, seed, i, KM_SETUP_JOIN, sid, &shape, body);
 		memcpy(digest[i], s->join[s->n].digest, KM_HASH_SIZE);
 	}
 	km_setup_sid(s->propose.digest, pr->participants, (const uint8_t(*)[KM_HASH_SIZE])digest, s->sid);

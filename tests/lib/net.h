@@ -64,8 +64,9 @@ void net_params(struct km_machine_params *params, uint8_t keys[KM_MAX_PEERS + 1]
 /* PROPOSE and all JOINs of a run, by the identities of (seed, id), and the sid that they make. Not to be copied: it points into
  * itself. */
 struct net_setup {
-	uint8_t raw[KM_PROPOSE_MAX], join_raw[KM_MAX_PEERS][KM_JOIN_LEN];
+	uint8_t raw[KM_PROPOSE_MAX], join_raw[KM_MAX_PEERS][KM_JOIN_MAX];
 	struct km_msg propose, join[KM_MAX_PEERS];   /* joins by sender, n of them */
+	struct km_epoch highest[KM_MAX_PEERS + 1];   /* reshare: what the JOINs say, by sender; to be set before */
 	unsigned n;
 	uint8_t sid[KM_HASH_SIZE];
 };

@@ -1,4 +1,8 @@
-/* workers.c: see workers.h. */
+/* workers.c: see workers.h.
+ *
+ * Two lanes with threads of their own. WHY: a replay takes more than a second, and with one thread no presignatures were made meanwhile, just when those
+ * with the accused are to be thrown away. Within a lane jobs of older runs come first. WHY: runs that share the cores in turns all end together, and
+ * until then there is nothing; one after the other they take no longer in all, and the first ends early. */
 #include "config.h"
 #include "mesh/workers.h"
 
@@ -11,6 +15,9 @@
 #include "mesh/sched.h"
 
 #define MAX_THREADS 64
+#define NICE_MAX 19
+/* Of two busy threads this one has a third of the time then. */
+#define PATIENT_NICER 3
 
 struct item {
 	struct km_job *job;
@@ -22,13 +29,22 @@ struct queue {
 	struct item *head, **tail;
 };
 
+enum { PROMPT, PATIENT, LANES };
+
+struct lane {
+	struct kmd_workers *workers;
+	pthread_cond_t wake;
+	struct queue todo;
+	unsigned nice_value;
+};
+
 struct kmd_workers {
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct queue todo, done;
-	unsigned pending, n_threads, nice_value;
+	struct lane lane[LANES];
+	struct queue done;
+	unsigned pending, n_threads;
 	int stopping, fd;
-	pthread_t thread[MAX_THREADS];
+	pthread_t thread[MAX_THREADS + 1];
 };
 
 static void push(struct queue *q, struct item *i)
@@ -36,6 +52,19 @@ static void push(struct queue *q, struct item *i)
 	i->next = NULL;
 	*q->tail = i;
 	q->tail = &i->next;
+}
+
+/* Before those of younger runs. There are a dozen at the most. */
+static void insert(struct queue *q, struct item *i)
+{
+	struct item **at = &q->head;
+
+	while (*at && (*at)->job->order <= i->job->order)
+		at = &(*at)->next;
+	i->next = *at;
+	*at = i;
+	if (!i->next)
+		q->tail = &i->next;
 }
 
 static struct item *pop(struct queue *q)
@@ -61,17 +90,18 @@ static void announce(const struct kmd_workers *w)
 
 static void *thread_main(void *arg)
 {
-	struct kmd_workers *w = arg;
+	struct lane *l = arg;
+	struct kmd_workers *w = l->workers;
 	struct item *i;
 
-	kmd_sched_background(w->nice_value);
+	kmd_sched_background(l->nice_value);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while (!w->todo.head && !w->stopping)
-			pthread_cond_wait(&w->wake, &w->lock);
+		while (!l->todo.head && !w->stopping)
+			pthread_cond_wait(&l->wake, &w->lock);
 		if (w->stopping)
 			break;
-		i = pop(&w->todo);
+		i = pop(&l->todo);
 		pthread_mutex_unlock(&w->lock);
 		kmd_sched_work_begin();
 		i->job->run(i->job);
@@ -91,10 +121,12 @@ static int start_threads(struct kmd_workers *w, unsigned threads)
 	sigset_t all, old;
 	int err = KM_OK;
 
+	/* one more: the patient one */
+	threads++;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (w->n_threads < threads && !err) {
-		if (pthread_create(&w->thread[w->n_threads], NULL, thread_main, w))
+		if (pthread_create(&w->thread[w->n_threads], NULL, thread_main, &w->lane[w->n_threads ? PROMPT : PATIENT]))
 			err = KM_E_NOMEM;
 		else
 			w->n_threads++;
@@ -113,11 +145,18 @@ int kmd_workers_new(struct kmd_workers **out, unsigned threads, unsigned nice_va
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return KM_E_NOMEM;
-	w->todo.tail = &w->todo.head;
 	w->done.tail = &w->done.head;
-	w->nice_value = nice_value;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
+	for (unsigned i = 0; i < LANES; i++) {
+		struct lane *l = &w->lane[i];
+
+		l->workers = w;
+		l->todo.tail = &l->todo.head;
+		l->nice_value = i == PATIENT ? nice_value + PATIENT_NICER : nice_value;
+		if (l->nice_value > NICE_MAX)
+			l->nice_value = NICE_MAX;
+		pthread_cond_init(&l->wake, NULL);
+	}
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0 || start_threads(w, threads)) {
 		kmd_workers_free(w);
@@ -129,6 +168,7 @@ int kmd_workers_new(struct kmd_workers **out, unsigned threads, unsigned nice_va
 
 int kmd_workers_submit(struct kmd_workers *w, struct km_job *job, uint64_t token)
 {
+	struct lane *l = &w->lane[job->patient ? PATIENT : PROMPT];
 	struct item *i = malloc(sizeof(*i));
 
 	if (!i)
@@ -142,8 +182,8 @@ int kmd_workers_submit(struct kmd_workers *w, struct km_job *job, uint64_t token
 		push(&w->done, i);
 		announce(w);
 	} else {
-		push(&w->todo, i);
-		pthread_cond_signal(&w->wake);
+		insert(&l->todo, i);
+		pthread_cond_signal(&l->wake);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return KM_OK;
@@ -192,15 +232,18 @@ void kmd_workers_stop(struct kmd_workers *w)
 
 	pthread_mutex_lock(&w->lock);
 	w->stopping = 1;
-	pthread_cond_broadcast(&w->wake);
+	for (unsigned n = 0; n < LANES; n++)
+		pthread_cond_broadcast(&w->lane[n].wake);
 	pthread_mutex_unlock(&w->lock);
 	for (t = 0; t < w->n_threads; t++)
 		pthread_join(w->thread[t], NULL);
 	w->n_threads = 0;
-	while ((i = pop(&w->todo))) {
-		i->job->err = KM_E_STATE;
-		push(&w->done, i);
-		announce(w);
+	for (unsigned n = 0; n < LANES; n++) {
+		while ((i = pop(&w->lane[n].todo))) {
+			i->job->err = KM_E_STATE;
+			push(&w->done, i);
+			announce(w);
+		}
 	}
 }
 
@@ -215,7 +258,8 @@ void kmd_workers_free(struct kmd_workers *w)
 		;
 	if (w->fd >= 0)
 		close(w->fd);
-	pthread_cond_destroy(&w->wake);
+	for (unsigned n = 0; n < LANES; n++)
+		pthread_cond_destroy(&w->lane[n].wake);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

@@ -365,6 +365,7 @@ static void start(struct km_peer *p)
 		return;
 	}
 	jg->job.run = judge_work;
+	jg->job.patient = 1;
 	jg->out = 1;
 	e->job = &jg->job;
 }

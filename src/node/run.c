@@ -327,6 +327,8 @@ static int start_job(struct km_peer *p, const struct km_run *run, struct km_out 
 		return km_machine_worked(run->m, ms(p), outs);
 	}
 	e->job = out->job;
+	e->job->order = run->id;
+	e->job->patient = run->m->open != 0;
 	e->token = run->id;
 	return KM_OK;
 }

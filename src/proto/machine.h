@@ -49,6 +49,8 @@ struct km_job {
 	void (*work)(struct km_job *job);  /* what run calls: the protocol's computation */
 	int err;                           /* KM_OK or KM_E_*, set by run */
 	unsigned what;                     /* the protocol's own name of the job */
+	uint64_t order;                    /* for whoever runs jobs: those with a smaller number first */
+	int patient;                       /* a judgement: long, and nobody waits for it by the second */
 	void *state;                       /* owned by the machine that made it, lent to the job while it is out */
 };
 

@@ -18,7 +18,7 @@ struct sum {
 	unsigned sleep_ms;
 };
 
-static sem_t begun;
+static sem_t begun, held[2];
 
 static void run_sum(struct km_job *job)
 {
@@ -33,6 +33,13 @@ static void run_sum(struct km_job *job)
 	s->policy = sched_getscheduler(0);
 	if (s->sleep_ms)
 		usleep(s->sleep_ms * 1000);
+}
+
+static void run_held(struct km_job *job)
+{
+	run_sum(job);
+	while (sem_wait(&held[job->patient]))
+		;
 }
 
 static void wait_fd(const struct kmd_workers *w)
@@ -122,4 +129,48 @@ static void test_stop(void **state)
 	kmd_workers_free(w);
 }
 
-KM_TESTS(cmocka_unit_test(test_all_come_back), cmocka_unit_test(test_empty), cmocka_unit_test(test_stop))
+/* A patient job holds up no other, and jobs of older runs come first. */
+static void test_lanes_and_order(void **state)
+{
+	static struct sum long_job, jobs[4];
+	struct kmd_workers *w;
+	struct km_job *job;
+	uint64_t token, last = 0;
+	unsigned got = 0;
+
+	assert_int_equal(sem_init(&begun, 0, 0), 0);
+	assert_int_equal(sem_init(&held[0], 0, 0), 0);
+	assert_int_equal(sem_init(&held[1], 0, 0), 0);
+	assert_int_equal(kmd_workers_new(&w, 1, 10), KM_OK);
+	long_job = (struct sum){.job.run = run_held, .job.patient = 1};
+	assert_int_equal(kmd_workers_submit(w, &long_job.job, 9), KM_OK);
+	assert_int_equal(sem_wait(&begun), 0);
+	/* the first keeps the thread until the others are there */
+	jobs[0] = (struct sum){.job.run = run_held, .job.order = 7};
+	assert_int_equal(kmd_workers_submit(w, &jobs[0].job, 0), KM_OK);
+	assert_int_equal(sem_wait(&begun), 0);
+	for (unsigned i = 1; i < 4; i++) {
+		jobs[i] = (struct sum){.job.run = run_sum, .job.order = 4 - i, .n = 3};
+		assert_int_equal(kmd_workers_submit(w, &jobs[i].job, 4 - i), KM_OK);
+	}
+	assert_int_equal(sem_post(&held[0]), 0);
+	while (got < 5) {
+		wait_fd(w);
+		while ((job = kmd_workers_take(w, &token))) {
+			got++;
+			assert_int_equal(token == 9, got == 5);
+			assert_true(token == 9 || !last || token == last + 1);
+			last = token == 9 ? last : token;
+			/* all others are back while the patient one is still at work */
+			if (got == 4)
+				assert_int_equal(sem_post(&held[1]), 0);
+		}
+	}
+	assert_int_equal(long_job.nice_value, 13);
+	assert_int_equal(last, 3);
+	assert_int_equal(jobs[1].nice_value, 10);
+	assert_int_not_equal(jobs[1].tid, long_job.tid);
+	kmd_workers_free(w);
+}
+
+KM_TESTS(cmocka_unit_test(test_lanes_and_order), cmocka_unit_test(test_all_come_back), cmocka_unit_test(test_empty), cmocka_unit_test(test_stop))

@@ -122,10 +122,11 @@ static void show_peer(const json_t *peer)
 			       num(q, "ready"), yes(q, "alive") ? "" : "   (a member is not live)");
 		}
 	}
-	printf("  signed: %lld as aggregator, %lld as signer; presigned %lld in %lld runs (%lld dropped); refused %lld, dropped "
-	       "frames %lld\n",
-	       num(peer, "signed_as_aggregator"), num(peer, "signed_as_signer"), num(peer, "presigned"), num(peer, "runs_done"),
-	       num(peer, "runs_dropped"), num(peer, "refused"), num(peer, "dropped_frames"));
+	printf("  signed: %lld as aggregator, %lld as signer; presigned %lld (%lld by engine any) in %lld runs (%lld dropped); refused %lld, dropped "
+	       "frames %lld; late shares %lld\n",
+	       num(peer, "signed_as_aggregator"), num(peer, "signed_as_signer"), num(peer, "presigned"),
+	       num(peer, "presigned_any"), num(peer, "runs_done"), num(peer, "runs_dropped"), num(peer, "refused"),
+	       num(peer, "dropped_frames"), num(peer, "late_shares"));
 	if (num(peer, "convictions") || num(peer, "disputes"))
 		printf("  CONVICTIONS %lld, disputes %lld: see keymesh quarantine list\n", num(peer, "convictions"), num(peer, "disputes"));
 }

@@ -127,6 +127,8 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	put_int(o, "signed_as_aggregator", s.signed_as_aggregator, bad);
 	put_int(o, "signed_as_signer", s.signed_as_signer, bad);
 	put_int(o, "presigned", s.presigned, bad);
+	put_int(o, "presigned_any", s.presigned_any, bad);
+	put_int(o, "late_shares", s.late_shares, bad);
 	put_int(o, "runs_active", s.runs_active, bad);
 	put_int(o, "runs_done", s.runs_done, bad);
 	put_int(o, "runs_dropped", s.runs_dropped, bad);

@@ -10,7 +10,6 @@
 
 #define AVOID_MIN_US 1000000u
 #define AVOID_MAX_US 30000000u
-#define SCORE_LATE (KM_SCORE_UNIT / 8)
 #define BADSIGS_A_SECOND 4
 #define BADSIGS_BURST 32
 
@@ -83,6 +82,7 @@ void km_aggregate_free(struct km_peer *p)
 		flight_free(p, p->working.head);
 	while (p->done.head)
 		flight_free(p, p->done.head);
+	km_queue_free(p);
 }
 
 /* ---- replies */
@@ -141,6 +141,8 @@ static void finish(struct km_peer *p, struct km_flight *f, unsigned status)
 		canary_done(p, f, status);
 	else
 		send_reply(p, f);
+	if (status == KM_STATUS_EMPTY && !f->canary)
+		km_queue_add(p, f->key, f->req.frontend, f->request_id);
 	/* what failed may be asked again at once and then gets a new chance */
 	if (status)
 		flight_free(p, f);
@@ -237,6 +239,8 @@ static void attempt(struct km_peer *p, struct km_flight *f)
 		h = km_pool_choose(p, f->key, f->excluded | ~f->macs.peers, &status);
 	else
 		status = KM_STATUS_NO_QUORUM;
+	if (h && !f->attempts)
+		km_queue_remove(p, f->request_id);
 	if (h)
 		launch(p, f, h);
 	else /* WHY not what a signer said while others could still sign: fewer than T refusals may all be lies */
@@ -341,6 +345,12 @@ void km_aggregate_on_req(struct km_peer *p, unsigned frontend, const uint8_t *d,
 		refuse(p, frontend, request_id, status);
 		return;
 	}
+	/* WHY: else whoever comes at the right moment is served before those who wait, and they until their deadline */
+	if (km_queue_behind(p, key, request_id)) {
+		km_queue_add(p, key, frontend, request_id);
+		refuse(p, frontend, request_id, KM_STATUS_EMPTY);
+		return;
+	}
 	f = flight_new(p, &req, &macs, request_id, key);
 	if (f)
 		attempt(p, f);
@@ -377,7 +387,7 @@ int km_aggregate_canary(struct km_peer *p, struct km_key *key, uint32_t quorum)
 
 /* ---- SHARE */
 
-static void on_time(struct km_peer *p, unsigned from, uint64_t took_us)
+static void sample(struct km_peer *p, unsigned from, uint64_t took_us)
 {
 	struct km_link *l = &p->link[from];
 	uint32_t sample = took_us > 60000000u ? 60000000u : (uint32_t)took_us + 1;
@@ -428,13 +438,16 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 		return;
 	}
 	struct km_flight *f = km_idmap_find(&p->flights, m.request_id);
+	uint64_t took = km_late_came(p, from, m.presig_id);
+	if (took)
+		sample(p, from, took);
 	/* of an attempt given up, or of nobody's */
 	if (!f || f->state != KM_FLIGHT_WORKING || memcmp(f->ps->id, m.presig_id, KM_HASH_SIZE) != 0 ||
 	    !km_set_has(f->missing, from) || from == p->self) {
 		km_peer_drop_frame(p, KM_DROP_STALE);
 		return;
 	}
-	on_time(p, from, p->now.mono_us - f->attempt_us);
+	sample(p, from, p->now.mono_us - f->attempt_us);
 	if (m.status) {
 		refused(p, f, from, m.status);
 		return;
@@ -458,13 +471,13 @@ void km_aggregate_on_share(struct km_peer *p, unsigned from, const uint8_t *d, s
 
 /* ---- failures */
 
-static void late(struct km_peer *p, struct km_flight *f, uint32_t who, int score)
+static void late(struct km_peer *p, struct km_flight *f, uint32_t who, int silent)
 {
 	for (unsigned i = km_set_next(who, 0); i; i = km_set_next(who, i)) {
 		if (i == p->self)
 			continue;
-		if (score)
-			km_blame_link(p, p->self, i, SCORE_LATE);
+		if (silent)
+			km_late_note(p, f, i);
 		avoid(p, i);
 		f->excluded |= km_set_bit(i);
 	}
@@ -530,6 +543,7 @@ void km_aggregate_on_badsig(struct km_peer *p, unsigned frontend, const uint8_t 
 
 void km_aggregate_tick(struct km_peer *p)
 {
+	km_late_tick(p);
 	for (struct km_flight *f = p->working.head, *next; f; f = next) {
 		next = f->next;
 		if (p->now.mono_us >= f->until_us)
@@ -542,4 +556,5 @@ void km_aggregate_tick(struct km_peer *p)
 	/* a little late, so that one tick clears many */
 	if (p->done.head)
 		km_peer_wake(p, p->done.head->until_us + 100000u);
+	km_queue_tick(p);
 }

@@ -35,6 +35,7 @@
 #define FE_P99_START_US 50000u
 #define FE_SAY_AGAIN_US 10000000u     /* the same complaint about a peer in the log */
 #define FE_BRIEF_US 10000u            /* wait for one that is believed dead */
+#define FE_MAX_OFFERS 4               /* of one peer to one request before all are asked once more */
 #define FE_PASS_US 50000u             /* pause before all peers are asked once more; doubles */
 
 /* A peer as this frontend sees it. */
@@ -95,7 +96,7 @@ struct fe_request {
 	struct fe_request *next, *prev;
 	struct fe_waiter *waiters;
 	const struct km_table *table;
-	const struct fe_table *stated;
+	struct fe_table *stated;
 	struct km_scalar m;
 	uint8_t *frame;               /* REQ as sent to every aggregator */
 	size_t frame_len;
@@ -110,6 +111,8 @@ struct fe_request {
 	uint8_t verified[KM_MAX_PEERS + 1];
 	uint64_t sent_us[KM_MAX_PEERS + 1];
 	uint32_t asked, waiting, refused, wrong;
+	uint32_t offers;              /* who was empty and says that it no longer is */
+	uint8_t offered[KM_MAX_PEERS + 1]; /* how often, in this pass */
 	int refused_err;
 };
 

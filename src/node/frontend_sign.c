@@ -35,6 +35,8 @@ static void make_order(const struct km_frontend *f, struct fe_request *r)
 	r->n_order += elect(f, r, all & live & suspect, r->order + r->n_order);
 	r->n_order += elect(f, r, all & ~live, r->order + r->n_order);
 	r->at = 0;
+	r->offers = 0;
+	memset(r->offered, 0, sizeof(r->offered));
 }
 
 /* Twice the p99 of that aggregator, within bounds. */
@@ -80,12 +82,11 @@ static void wake_at(struct km_frontend *f, struct fe_request *r, uint64_t at)
 	fe_timer_moved(f, r);
 }
 
-/* Asks the next of the order. A frame that cannot be queued counts as a lost one. Who is believed dead is not waited for when somebody alive
+/* Asks a peer. A frame that cannot be queued counts as a lost one. Who is believed dead is not waited for when somebody alive
  * was asked before. WHY: while the pools of those alive are empty, a request would spend its time on the dead and hear of new
  * presignatures seconds late. */
-static void ask_next(struct km_frontend *f, struct fe_request *r, struct km_effects *fx)
+static void ask(struct km_frontend *f, struct fe_request *r, unsigned id, struct km_effects *fx)
 {
-	unsigned id = r->order[r->at++];
 	int brief = !fe_live(f, id) && (fe_live_set(f) & r->asked);
 
 	r->last = (uint8_t)id;
@@ -99,15 +100,20 @@ static void ask_next(struct km_frontend *f, struct fe_request *r, struct km_effe
 	wake_at(f, r, f->now.mono_us + (brief ? FE_BRIEF_US : hedge_us(f, id)));
 }
 
-/* On to the next; when all were asked, again from the top after a pause. */
+/* On to who has presignatures again, or to the next; when all were asked, again from the top after a pause. */
 static void go_on(struct km_frontend *f, struct fe_request *r, struct km_effects *fx)
 {
 	uint64_t pause = (uint64_t)FE_PASS_US << (r->pass < 3 ? r->pass : 3);
+	unsigned id = km_set_next(r->offers, 0);
 
-	if (r->at < r->n_order)
-		ask_next(f, r, fx);
-	else
+	if (id) {
+		r->offers &= ~km_set_bit(id);
+		ask(f, r, id, fx);
+	} else if (r->at < r->n_order) {
+		ask(f, r, r->order[r->at++], fx);
+	} else {
 		wake_at(f, r, f->now.mono_us + pause);
+	}
 }
 
 /* ---- a new request */
@@ -365,13 +371,36 @@ static int is_refusal(unsigned status)
 	       status == KM_STATUS_CONTEXT || status == KM_STATUS_UNKNOWN_KEY;
 }
 
+static int is_waited_for(const struct fe_request *r)
+{
+	return r->last && km_set_has(r->waiting, r->last) && r->how[r->last] == FE_WAITING;
+}
+
+/* Who was empty has presignatures again. WHY bounded, and not from the suspect: who always says so and then does not sign would be asked all
+ * the time, and nobody else. While somebody works at the request it is remembered. */
+static void offer(struct km_frontend *f, struct fe_request *r, unsigned from, struct km_effects *fx)
+{
+	if (r->how[from] != FE_STATUS + KM_STATUS_EMPTY || r->offered[from] >= FE_MAX_OFFERS || f->peer[from].score >= FE_SUSPECT)
+		return;
+	r->stated->ready[from] += !r->stated->ready[from];
+	r->offered[from]++;
+	r->offers |= km_set_bit(from);
+	if (!is_waited_for(r))
+		go_on(f, r, fx);
+}
+
 static int error_reply(struct km_frontend *f, struct fe_request *r, unsigned from, unsigned status, struct km_effects *fx)
 {
 	uint32_t can = r->table->members & f->s->roster.members;
 
-	if (!km_set_has(r->waiting, from))
+	if (status == KM_STATUS_AGAIN)
+		offer(f, r, from, fx);
+	if (status == KM_STATUS_AGAIN || !km_set_has(r->waiting, from))
 		return KM_OK;
 	r->waiting &= ~km_set_bit(from);
+	/* newcomers ask the others first, until its next pong */
+	if (status == KM_STATUS_EMPTY)
+		r->stated->ready[from] = 0;
 	r->how[from] = (uint8_t)(FE_STATUS + (status < 200 ? status : 200));
 	if (is_refusal(status)) {
 		r->refused |= km_set_bit(from);
@@ -417,14 +446,14 @@ static int wake(struct km_frontend *f, struct fe_request *r, struct km_effects *
 		wake_at(f, r, r->go_on_us);
 		return KM_OK;
 	}
-	if (last && km_set_has(r->waiting, last) && r->how[last] == FE_WAITING) {
+	if (is_waited_for(r)) {
 		/* it may still answer; but the next is asked, and what we know of this one is that it takes longer than that */
 		r->how[last] = FE_LATE;
 		f->hedged++;
 		score_up(&f->peer[last], FE_SCORE_LATE);
 		sample(&f->peer[last], f->now.mono_us - r->sent_us[last]);
 	}
-	if (r->at == r->n_order) {
+	if (r->at == r->n_order && !r->offers) {
 		r->pass++;
 		make_order(f, r);
 	}

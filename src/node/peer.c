@@ -35,6 +35,7 @@ static int init(struct km_peer *p, const struct km_settings *s, const uint8_t se
 	km_rng_bytes(p->rng, p->incarnation, sizeof(p->incarnation));
 	km_pool_init(p, km_rng_u64(p->rng));
 	km_idmap_init(&p->flights, offsetof(struct km_flight, request_id), km_rng_u64(p->rng));
+	km_idmap_init(&p->queued, offsetof(struct km_queued, request_id), p->flights.mult);
 	km_idmap_init(&p->records, offsetof(struct km_record, presig_id), km_rng_u64(p->rng));
 	km_idmap_init(&p->spends, offsetof(struct km_spend, request_id), km_rng_u64(p->rng));
 	return km_admit_init(p);

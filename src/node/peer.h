@@ -64,6 +64,8 @@ struct km_peer_status {
 	unsigned n_keys;
 	struct km_status_key *keys;   /* malloc'd */
 	uint64_t signed_as_aggregator, signed_as_signer, presigned, runs_done, runs_dropped, refused, retries, convictions, disputes;
+	uint64_t presigned_any;       /* of presigned: by engine any */
+	uint64_t late_shares;         /* SHAREs that had not come in their time */
 	uint64_t dropped_frames;      /* garbage counted by reason is in the log */
 	unsigned runs_active;
 	char activity[120];           /* what is going on: "presigning 2 runs", "key generation of www: round 4 of 6" */

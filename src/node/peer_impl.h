@@ -10,6 +10,7 @@
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
  *	lot.c       what one run gave: READY and its rows       inquiry.c   RECORD? to whose share was wrong
  *	signer.c    SIGN -> SHARE, records                      aggregate.c REQ -> SIGN, SHARE -> REPLY, retries
+ *	late.c      SHAREs that are late, and what counts        queue.c     requests that found the pools empty
  *	status.c    what an operator sees
  *
  * Everything is decided by the seed and the events; loops go in ascending order of ids or in order of arrival. */
@@ -39,6 +40,9 @@
 #define KM_CANDIDATES_MAX 8       /* stored, never usable shares of one key name */
 #define KM_FLIGHT_BYTES_MAX (32u * 1024 * 1024)
 #define KM_FLIGHT_MAX 4096        /* requests in work or just answered */
+#define KM_QUEUE_MAX 4096         /* requests that found the pools empty and are told when they are not */
+#define KM_QUEUE_FRONTEND_MAX 1024 /* ... of one frontend */
+#define KM_QUEUE_TELLS 4          /* how often one is told, and finds nothing all the same */
 #define KM_SPENDS_PER_REQUEST 8   /* presignatures a signer spends on one request id */
 #define KM_DKG_RESTARTS 4
 #define KM_CANARY_TRIES 64
@@ -58,6 +62,9 @@
 #define KM_SCORE_HALF_US 600000000u
 #define KM_PROPOSE_CLOCK_MS 30000u
 #define KM_SHARE_TIMEOUT_MIN_US 50000u
+#define KM_QUEUE_US 1000000u       /* a request that waits is asked again within 400 ms, or is over */
+#define KM_QUEUE_TOLD_US 50000u    /* who was told and does not ask by then has its signature from somebody else */
+#define KM_LATE_US 1000000u        /* a late SHARE that has not come by then counts against the link */
 #define KM_RUN_PENALTY_MAX_US 60000000u
 
 #define KM_SCORE_UNIT 1024u       /* one missed deadline of a run */
@@ -74,6 +81,12 @@ enum km_refuse { KM_REFUSE_BUSY = 1, KM_REFUSE_CLOCK, KM_REFUSE_ROSTER, KM_REFUS
 struct km_bucket { uint64_t micro, at_us; };
 
 #define KM_OLD_INCARNATIONS 4
+
+/* A SHARE that was late and is waited for. */
+struct km_late {
+	uint8_t presig_id[KM_HASH_SIZE];
+	uint64_t asked_us, until_us;       /* until 0: none */
+};
 
 struct km_link {
 	int live, have_incarnation, mismatch;
@@ -92,6 +105,7 @@ struct km_link {
 	uint8_t table[KM_HEALTH_MAX_TABLES][KM_HASH_SIZE];
 	uint64_t avoid_until_us;           /* late with a SHARE: not first choice for a while */
 	uint32_t avoid_us;
+	struct km_late late;
 	uint64_t roster_sent_us, roster_seen_us; /* 0 = never */
 	uint8_t roster_told[KM_HASH_SIZE]; /* the roster hash an operator was told about */
 	uint64_t refuse_until_us;          /* after a failed run of its own */
@@ -199,6 +213,7 @@ struct km_key {
 	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
 	uint32_t *canaries;                /* quorums that signed their canary here */
 	size_t n_canaries, cap_canaries;
+	unsigned n_queued, n_told, spare;  /* requests that wait: not told, told; presignatures for them */
 	unsigned any_cap;                  /* batch of runs by engine any while pools are low, 0 = no less than what is short */
 	uint64_t unheard_us;               /* since when enough peers for majority are there but do not hold the epoch; 0 = not */
 	struct km_key *next;
@@ -282,6 +297,7 @@ struct km_keygen {
 struct km_fe {
 	const struct km_frontend_entry *entry;
 	uint8_t *key;                      /* arena, KM_MAC_SIZE */
+	unsigned n_queued;
 	struct km_bucket badsig;           /* answers of ours that it calls wrong, and we look into */
 	struct km_bucket *rate;            /* by index of the policy; made when first needed */
 };
@@ -315,6 +331,16 @@ struct km_inquiry {
 	struct km_req req;
 	struct km_inquiry *next;           /* oldest first */
 	uint8_t data[];                    /* of req */
+};
+
+/* A request that found the pools empty. */
+struct km_queued {
+	uint8_t request_id[KM_HASH_SIZE];  /* first: the key of the map */
+	struct km_key *key;
+	uint16_t frontend;
+	unsigned tells;
+	uint64_t told_us, until_us;        /* told 0: not since it was refused */
+	struct km_queued *next, *prev;     /* in the order in which they came */
 };
 
 enum km_flight_state { KM_FLIGHT_WORKING = 1, KM_FLIGHT_DONE };
@@ -399,6 +425,7 @@ struct km_peer {
 	uint32_t refill_backoff_us;
 	unsigned refill_turn;
 	int refill_wanted;
+	unsigned refill_busy;              /* own runs in a row that found somebody busy, and do not count as failed */
 	unsigned refill_failures;          /* own runs that failed one after the other */
 	uint32_t refill_few;               /* fewer participants, tried while runs with all fail */
 	uint64_t refill_all_at_us;         /* when all are tried again, 0 = not yet set */
@@ -408,6 +435,8 @@ struct km_peer {
 	uint16_t fe_by_id[KM_MAX_FRONTENDS + 1]; /* index + 1, 0 = none */
 	struct km_idmap flights;
 	struct km_flights working, done;
+	struct km_idmap queued;
+	struct km_queued *queue_head, *queue_tail;
 	struct km_inquiry *inquiries;
 	unsigned n_inquiries;
 	size_t flight_bytes;               /* to be signed, held in flights */
@@ -417,7 +446,7 @@ struct km_peer {
 	size_t n_records;
 	struct km_buf scratch;             /* frames being made */
 
-	uint64_t n_aggregated, n_signed, n_presigned, n_runs_done, n_runs_dropped, n_refused, n_retries, n_convictions, n_disputes;
+	uint64_t n_aggregated, n_signed, n_presigned, n_presigned_any, n_late, n_runs_done, n_runs_dropped, n_refused, n_retries, n_convictions, n_disputes;
 	uint64_t dropped[KM_DROP_REASONS];
 };
 
@@ -649,7 +678,7 @@ int km_lot_show(const struct km_lot *lot, unsigned member, const struct km_presi
 void km_refill_tick(struct km_peer *p);
 void km_refill_soon(struct km_peer *p, uint32_t delay_us);
 /* busy: a member had no room for one more run by engine any. */
-void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy);
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy, unsigned engine);
 void km_refill_succeeded(struct km_peer *p, unsigned engine);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
 /* Who of `all` makes presignatures by engine majority; 0: engine any has to. */
@@ -678,6 +707,22 @@ void km_signer_free(struct km_peer *p);
 /* Keeps what was signed; counts the spend. NULL without memory. */
 struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps, const struct km_sign_input *in,
 				   const struct km_sign_nonce *nonce, const struct km_scalar *s_i, const struct km_key *key);
+
+/* late.c */
+/* The SHARE of `from` for this attempt has not come in its time. */
+void km_late_note(struct km_peer *p, const struct km_flight *f, unsigned from);
+/* 0, or how long it took if this is the one that is waited for: then it does not count. */
+uint64_t km_late_came(struct km_peer *p, unsigned from, const uint8_t presig_id[KM_HASH_SIZE]);
+void km_late_tick(struct km_peer *p);
+
+/* queue.c */
+void km_queue_free(struct km_peer *p);
+/* 1: others have waited longer for presignatures of this key. */
+int km_queue_behind(const struct km_peer *p, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE]);
+/* It was refused because pools are empty, or others wait: it will be told. */
+void km_queue_add(struct km_peer *p, struct km_key *key, unsigned frontend, const uint8_t request_id[KM_HASH_SIZE]);
+void km_queue_remove(struct km_peer *p, const uint8_t request_id[KM_HASH_SIZE]);
+void km_queue_tick(struct km_peer *p);
 
 /* aggregate.c */
 void km_aggregate_on_req(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);

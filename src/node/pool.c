@@ -256,6 +256,8 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 	if (!lot)
 		return;
 	p->n_presigned += kept;
+	if (run->prop.engine == KM_ENGINE_ANY)
+		p->n_presigned_any += kept;
 	*p->lots_tail = lot;
 	p->lots_tail = &lot->next;
 	for (unsigned i = km_set_next(run->ready, 0); i; i = km_set_next(run->ready, i))
@@ -263,7 +265,7 @@ void km_pool_take_run(struct km_peer *p, struct km_run *run)
 	km_lot_say_ready(p, lot);
 	km_peer_wake(p, p->now.mono_us + 1000000u);
 	if (run->initiator == p->self && !kept)
-		km_refill_failed(p, 0, 0);
+		km_refill_failed(p, 0, 0, lot->engine);
 	km_effects_log(p->fx, KM_LOG_DEBUG, "presigned %u with peer %u as initiator", (unsigned)kept, (unsigned)run->initiator);
 }
 
@@ -296,7 +298,7 @@ static void waited_for_ready(struct km_peer *p, struct km_lot *lot)
 	km_blame_set(p, p->self, silent & km_links_live(p), KM_SCORE_UNIT);
 	burn_if(p, lot, UINT32_MAX, 1);
 	if (lot->engine && !lot->useful)
-		km_refill_failed(p, 0, 0);
+		km_refill_failed(p, 0, 0, lot->engine);
 }
 
 static int lot_is_old(const struct km_peer *p, const struct km_lot *lot)

@@ -15,6 +15,12 @@
 #define FAILURES_MAX 3
 #define BACKOFF_FEW_US 1000000u
 #define BACKOFF_BUSY_US 400000u
+/* So often may a run of engine majority find somebody busy before it counts as failed, and the pauses then: 10 ms, doubling to 160. */
+#define BUSY_MAX 8
+#define BUSY_PAUSE_US 10000u
+/* Until the participants of the former run are through, too, but no longer. */
+#define SETTLE_US 200000u
+#define SETTLE_LOOK_US 10000u
 #define ALL_AGAIN_US 60000000u
 /* Engine any: below this a pool is as good as empty, and its first run is so small: a quarter of the time of a full batch. */
 #define ANY_EMPTY 8
@@ -39,10 +45,27 @@ void km_refill_soon(struct km_peer *p, uint32_t delay_us)
 	km_peer_wake(p, p->refill_at_us);
 }
 
-void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy)
+/* WHY no failure: on a loaded machine somebody is always still at the last run, and three failures in a row would have engine any make
+ * the presignatures, at six times the price. WHY not for ever: who always says busy would stop all presigning (attack A26). */
+static int only_busy(struct km_peer *p, unsigned engine)
+{
+	if (engine == KM_ENGINE_ANY || p->refill_busy >= BUSY_MAX)
+		return 0;
+	uint64_t pause = (uint64_t)BUSY_PAUSE_US << (p->refill_busy < 4 ? p->refill_busy : 4);
+
+	p->refill_busy++;
+	p->refill_not_before_us = p->now.mono_us + pause / 2 + km_rng_below(p->rng, pause);
+	p->refill_wanted = 0;
+	km_refill_soon(p, 0);
+	return 1;
+}
+
+void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy, unsigned engine)
 {
 	uint64_t wait;
 
+	if (busy && only_busy(p, engine))
+		return;
 	/* these few did not help either */
 	if (p->refill_failures >= FAILURES_MAX)
 		p->refill_few = 0;
@@ -50,7 +73,7 @@ void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy)
 		p->refill_failures++;
 	uint32_t most = p->refill_failures > FAILURES_MAX ? BACKOFF_FEW_US : BACKOFF_MAX_US;
 	/* runs by engine any take turns at few slots: whoever waited long for one would find it taken again */
-	if (busy)
+	if (busy && engine == KM_ENGINE_ANY)
 		most = BACKOFF_BUSY_US;
 	p->refill_backoff_us = p->refill_backoff_us ? 2 * p->refill_backoff_us : BACKOFF_MIN_US;
 	if (p->refill_backoff_us > most)
@@ -66,6 +89,7 @@ void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy)
 void km_refill_succeeded(struct km_peer *p, unsigned engine)
 {
 	p->refill_backoff_us = 0;
+	p->refill_busy = 0;
 	if (engine == KM_ENGINE_ANY)
 		p->refill_turn_us = p->now.mono_us + ANY_TURN_US;
 	if (p->refill_failures < FAILURES_MAX) {
@@ -168,6 +192,18 @@ static uint32_t holders(const struct km_peer *p, const struct km_table *t)
 	return set;
 }
 
+/* Suspected links in a set, of which `all` is there. WHY not our own when every one of them is suspected: then it was us that was slow, or
+ * the machine that all of us share, and no quorum of ours is without them. T-1 corrupt peers cannot make it so: some peer is honest. */
+static unsigned links_in(const struct km_peer *p, uint32_t set, uint32_t all)
+{
+	uint32_t others = all & ~km_set_bit(p->self);
+	unsigned links = km_blame_cost(p, set);
+
+	if (others & ~p->scored[p->self])
+		return links;
+	return links - km_set_size(p->scored[p->self] & set);
+}
+
 /* Engine majority: all of `all`, but those with the most suspected links while 2T-1 remain. 0 when some suspected link would be
  * left: then the engine any makes presignatures without it. */
 uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all)
@@ -176,7 +212,7 @@ uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, u
 	/* WHY not without them in any case: one dispute must not force the slow engine on everybody; a quorum never holds both */
 	uint32_t set = km_dispute_part(p, all, need);
 
-	while (km_blame_cost(p, set) && km_set_size(set) > need) {
+	while (links_in(p, set, all) && km_set_size(set) > need) {
 		unsigned worst = 0, most = 0;
 
 		for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
@@ -190,7 +226,7 @@ uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, u
 			break;
 		set &= ~km_set_bit(worst);
 	}
-	return km_set_size(set) < need || km_blame_cost(p, set) ? 0 : set;
+	return km_set_size(set) < need || links_in(p, set, all) ? 0 : set;
 }
 
 static unsigned level_of(struct km_peer *p, struct km_key *key, uint32_t quorum, uint32_t usable)
@@ -377,6 +413,17 @@ static int refill_key(struct km_peer *p, struct km_key *key)
 	return 1;
 }
 
+/* WHY wait: who is not through with the former run would say busy, and the run is made with everybody or not at all. */
+static int settles(const struct km_peer *p)
+{
+	const struct km_lot *last = NULL;
+
+	for (const struct km_lot *lot = p->lots; lot; lot = lot->next)
+		if (lot->helds && lot->helds->ps->owner == p->self)
+			last = lot;
+	return last && p->now.mono_us - last->made_us < SETTLE_US && (last->participants & ~last->ready & km_links_live(p));
+}
+
 void km_refill_tick(struct km_peer *p)
 {
 	if (!p->refill_wanted)
@@ -390,6 +437,10 @@ void km_refill_tick(struct km_peer *p)
 	/* one run of ours at a time */
 	if (km_run_count(p, p->self, KM_PURPOSE_PRESIGN))
 		return;
+	if (settles(p)) {
+		km_refill_soon(p, SETTLE_LOOK_US);
+		return;
+	}
 	unsigned n = 0, at;
 	for (const struct km_key *k = p->keys; k; k = k->next)
 		n++;

@@ -237,7 +237,7 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	if (copy.prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_dropped(p, &copy, code, waited);
 	else if (own)
-		km_refill_failed(p, active ? lasted : 0, code == KM_E_BUSY && copy.prop.engine == KM_ENGINE_ANY);
+		km_refill_failed(p, active ? lasted : 0, !active && code == KM_E_BUSY, copy.prop.engine);
 }
 
 void km_run_drop_with(struct km_peer *p, unsigned peer)

@@ -125,6 +125,8 @@ int km_peer_status(const struct km_peer *p, struct km_peer_status *out)
 	out->signed_as_aggregator = p->n_aggregated;
 	out->signed_as_signer = p->n_signed;
 	out->presigned = p->n_presigned;
+	out->presigned_any = p->n_presigned_any;
+	out->late_shares = p->n_late;
 	out->runs_done = p->n_runs_done;
 	out->runs_dropped = p->n_runs_dropped;
 	out->refused = p->n_refused;

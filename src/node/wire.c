@@ -25,6 +25,7 @@ int km_status_to_err(unsigned status)
 		[KM_STATUS_BUSY] = KM_E_BUSY,
 		[KM_STATUS_DEGENERATE] = KM_E_DEGENERATE,
 		[KM_STATUS_INTERNAL] = KM_E_STATE,
+		[KM_STATUS_AGAIN] = KM_E_EMPTY,
 	};
 
 	return status < sizeof(errs) / sizeof(errs[0]) ? errs[status] : KM_E_ENCODING;

@@ -41,6 +41,7 @@ enum km_status {
 	KM_STATUS_OK = 0, KM_STATUS_UNKNOWN_PRESIG = 1, KM_STATUS_BAD_MAC = 2, KM_STATUS_STALE = 3, KM_STATUS_RIGHTS = 4, KM_STATUS_RATE = 5,
 	KM_STATUS_CONTEXT = 6, KM_STATUS_EPOCH = 7, KM_STATUS_UNKNOWN_KEY = 8, KM_STATUS_EMPTY = 9, KM_STATUS_NO_QUORUM = 10, KM_STATUS_BUSY = 11,
 	KM_STATUS_DEGENERATE = 12, KM_STATUS_INTERNAL = 13,
+	KM_STATUS_AGAIN = 14, /* REPLY after EMPTY: there are presignatures now */
 };
 /* KM_OK for OK, the error nearest in meaning else; KM_E_ENCODING for a status that does not exist. */
 int km_status_to_err(unsigned status);

@@ -281,7 +281,16 @@ void mesh_kill(struct mesh *m, unsigned id)
 static void to_frontend(struct mesh *m, const struct mesh_packet *k)
 {
 	if (k->data[0] == KM_FRAME_REPLY) {
-		KM_ASSERT(km_reply_decode(&m->reply, k->data, k->len) == KM_OK);
+		struct km_reply r;
+
+		KM_ASSERT(km_reply_decode(&r, k->data, k->len) == KM_OK);
+		if (r.status == KM_STATUS_AGAIN) {
+			/* no answer: it says that now it is worth asking */
+			m->again = r;
+			m->agains++;
+			return;
+		}
+		m->reply = r;
 		m->replies++;
 	} else if (k->data[0] == KM_FRAME_PONG) {
 		km_pong_clear(&m->pong);

@@ -43,6 +43,8 @@ struct mesh {
 	/* what came back to the frontend */
 	struct km_reply reply;
 	unsigned replies;
+	struct km_reply again;           /* AGAIN: told to a request that had found the pools empty */
+	unsigned agains;
 	struct km_pong pong;
 	unsigned pongs;
 	uint8_t *table;

@@ -383,6 +383,86 @@ static void test_asks_again_until_the_deadline(void **state)
 	fake_clear(&m);
 }
 
+static void say_again(unsigned peer)
+{
+	struct km_reply r = { .status = KM_STATUS_AGAIN };
+	struct km_buf b;
+
+	memcpy(r.request_id, m.f->requests->id, KM_HASH_SIZE);
+	km_buf_init(&b);
+	km_reply_encode(&b, &r);
+	fake_inject(&m, peer, b.data, b.len);
+	km_buf_clear(&b);
+}
+
+/* Who was empty says that it no longer is: it is asked at once, and not with the next pass. */
+static void test_again_is_heard(void **state)
+{
+	unsigned reqs;
+
+	(void)state;
+	begin(5, 3);
+	for (unsigned i = 1; i <= 5; i++) {
+		m.peer[i].does = FAKE_STATUS;
+		m.peer[i].status = KM_STATUS_EMPTY;
+	}
+	fake_sign(&m, 1, "again", 5000);
+	/* the pause that began at 350 ms lasts until 750 */
+	fake_run(&m, 450);
+	assert_null(fake_result(&m, 1));
+	reqs = m.sent_reqs;
+	say_again(3);
+	fake_run(&m, 10);
+	assert_int_equal(m.sent_reqs, reqs + 1);
+	/* it lied: again and again, but no more than so often in a pass */
+	for (unsigned i = 0; i < 20; i++) {
+		say_again(3);
+		fake_run(&m, 5);
+	}
+	assert_int_equal(m.sent_reqs, reqs + FE_MAX_OFFERS);
+	assert_null(fake_result(&m, 1));
+	/* a suspect is not heard, nor one that was not asked */
+	m.f->peer[4].score = FE_SUSPECT;
+	say_again(4);
+	fake_run(&m, 5);
+	assert_int_equal(m.sent_reqs, reqs + FE_MAX_OFFERS);
+	m.peer[2].does = FAKE_SIGN;
+	say_again(2);
+	fake_run(&m, 5);
+	assert_true(fake_good(&m, fake_result(&m, 1), "again"));
+	assert_int_equal(fake_result(&m, 1)->result.aggregator, 2);
+	fake_clear(&m);
+}
+
+/* While another one works at it, it is remembered and asked next. */
+static void test_again_waits_its_turn(void **state)
+{
+	unsigned reqs;
+
+	(void)state;
+	begin(5, 3);
+	for (unsigned i = 1; i <= 5; i++) {
+		m.peer[i].does = FAKE_STATUS;
+		m.peer[i].status = KM_STATUS_EMPTY;
+	}
+	fake_sign(&m, 1, "turn", 5000);
+	fake_run(&m, 450);
+	m.peer[3].does = FAKE_SILENT;
+	m.peer[5].does = FAKE_SIGN;
+	reqs = m.sent_reqs;
+	say_again(3);
+	fake_run(&m, 5);
+	say_again(5);
+	fake_run(&m, 5);
+	assert_int_equal(m.sent_reqs, reqs + 1);
+	assert_null(fake_result(&m, 1));
+	/* its time is over, and the other is asked before the next pass begins */
+	fake_run(&m, 300);
+	assert_true(fake_good(&m, fake_result(&m, 1), "turn"));
+	assert_int_equal(m.sent_reqs, reqs + 2);
+	fake_clear(&m);
+}
+
 /* Two are dead, the pools of the others are empty for half a second: the answer comes with the next pass and not after the dead
  * had their time. */
 static void test_does_not_wait_for_the_dead(void **state)
@@ -801,6 +881,6 @@ static void test_estimator(void **state)
 KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_key_goes_by_its_majority_name), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
-	 T(test_asks_again_until_the_deadline), T(test_does_not_wait_for_the_dead), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),
+	 T(test_asks_again_until_the_deadline), T(test_again_is_heard), T(test_again_waits_its_turn), T(test_does_not_wait_for_the_dead), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),
 	 T(test_wrong_signatures), T(test_told_of_a_bad_one_the_aggregator_mends_it), T(test_flood_of_wrong_answers),
 	 T(test_same_request_joins_and_repeats), T(test_waiters), T(test_bounds), T(test_stop), T(test_garbage), T(test_estimator))

@@ -322,6 +322,48 @@ static void test_suspected_link_with_one_to_spare(void **state)
 	mesh_free(&mesh);
 }
 
+/* Every link of ours is suspected: that is us, and no reason for the engine that costs six times as much. */
+static void test_all_own_links_suspected(void **state)
+{
+	start(5, 3, 4, 39);
+	for (unsigned i = 2; i <= 4; i++)
+		km_blame_link(peer(1), 1, i, KM_SCORE_UNIT);
+	assert_int_equal(km_refill_majority(peer(1), &peer(1)->keys->share->table, 0x1f), 0);
+	km_blame_link(peer(1), 1, 5, KM_SCORE_UNIT);
+	assert_int_equal(km_refill_majority(peer(1), &peer(1)->keys->share->table, 0x1f), 0x1f);
+	km_blame_link(peer(1), 4, 5, KM_SCORE_UNIT);
+	assert_int_equal(km_refill_majority(peer(1), &peer(1)->keys->share->table, 0x1f), 0);
+	mesh_free(&mesh);
+}
+
+/* Who is busy now and then makes nobody change the engine; who always is counts as one that lets runs fail. */
+static void test_busy_is_no_failure(void **state)
+{
+	start(5, 3, 4, 40);
+	struct km_peer *p = peer(1);
+	uint64_t waited = 0;
+	unsigned n = 0;
+
+	p->fx = &mesh.fx;
+	p->refill_failures = 0;
+	p->refill_busy = 0;
+	for (; !p->refill_failures; n++) {
+		assert_true(n < 20);
+		km_refill_failed(p, 0, 1, KM_ENGINE_MAJORITY);
+		waited += p->refill_not_before_us - p->now.mono_us;
+	}
+	assert_int_equal(n, 9);
+	assert_true(waited < 2000000);
+	km_refill_succeeded(p, KM_ENGINE_MAJORITY);
+	assert_int_equal(p->refill_failures, 0);
+	km_refill_failed(p, 0, 1, KM_ENGINE_MAJORITY);
+	assert_int_equal(p->refill_failures, 0);
+	km_refill_failed(p, 0, 0, KM_ENGINE_MAJORITY);
+	assert_int_equal(p->refill_failures, 1);
+	p->fx = NULL;
+	mesh_free(&mesh);
+}
+
 /* ---- who may begin what */
 
 static unsigned refused;
@@ -409,5 +451,6 @@ static void test_slots(void **state)
 
 KM_TESTS(cmocka_unit_test(test_2_of_2), cmocka_unit_test(test_3_of_3), cmocka_unit_test(test_4_of_5),
 	 cmocka_unit_test(test_two_of_five_die), cmocka_unit_test(test_batches), cmocka_unit_test(test_stranded), cmocka_unit_test(test_stranded_ages), cmocka_unit_test(test_stranded_everywhere),
-	 cmocka_unit_test(test_suspected_link), cmocka_unit_test(test_suspected_link_with_one_to_spare),
+	 cmocka_unit_test(test_suspected_link), cmocka_unit_test(test_suspected_link_with_one_to_spare), cmocka_unit_test(test_all_own_links_suspected),
+	 cmocka_unit_test(test_busy_is_no_failure),
 	 cmocka_unit_test(test_what_is_joined), cmocka_unit_test(test_batch_bound), cmocka_unit_test(test_slots))

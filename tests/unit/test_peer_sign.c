@@ -374,6 +374,192 @@ static void test_whose_badsig(void **state)
 	mesh_free(&mesh);
 }
 
+/* ---- requests that find the pools empty */
+
+#define WAITING 40
+
+static struct {
+	uint8_t id[WAITING][KM_HASH_SIZE];
+	unsigned order[WAITING], n;
+	uint64_t wall_ms;
+} queue;
+
+static int tap_again(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_reply r;
+
+	if (k->data[0] != KM_FRAME_REPLY || km_reply_decode(&r, k->data, k->len) || r.status != KM_STATUS_AGAIN)
+		return 1;
+	for (unsigned i = 0; i < WAITING; i++)
+		if (memcmp(queue.id[i], r.request_id, KM_HASH_SIZE) == 0 && queue.n < WAITING)
+			queue.order[queue.n++] = i;
+	return 1;
+}
+
+/* Asks for the i-th request, which is the same one each time. */
+static unsigned asked(unsigned i)
+{
+	uint64_t wall_ms = mesh.now.wall_ms;
+	unsigned replies = mesh.replies;
+
+	mesh.now.wall_ms = queue.wall_ms;
+	mesh_request(&mesh, 1, table()->key_id, 1000 + i, 0x1f);
+	mesh.now.wall_ms = wall_ms;
+	mesh_settle(&mesh);
+	assert_int_equal(mesh.replies, replies + 1);
+	memcpy(queue.id[i], mesh.reply.request_id, KM_HASH_SIZE);
+	return mesh.reply.status;
+}
+
+static void drain(void)
+{
+	unsigned status;
+
+	for (struct km_held *h; (h = km_pool_choose(peer(1), peer(1)->keys, 0, &status));)
+		km_pool_burn(peer(1), h);
+}
+
+/* Refill by hand: until then there is none. */
+static void hold_refill(int held)
+{
+	peer(1)->refill_not_before_us = held ? mesh.now.mono_us + 3600000000u : 0;
+	peer(1)->refill_wanted = 0;
+	peer(1)->fx = &mesh.fx;
+	km_refill_soon(peer(1), 0);
+	peer(1)->fx = NULL;
+}
+
+static void empty_queue(void)
+{
+	setup(0, 2);
+	memset(&queue, 0, sizeof(queue));
+	queue.wall_ms = mesh.now.wall_ms;
+	mesh.tap = tap_again;
+	hold_refill(1);
+	drain();
+	for (unsigned i = 0; i < WAITING; i++)
+		assert_int_equal(asked(i), KM_STATUS_EMPTY);
+	assert_int_equal(peer(1)->queued.n, WAITING);
+	assert_int_equal(peer(1)->keys->n_queued, WAITING);
+	/* asked once more it keeps its place */
+	assert_int_equal(asked(0), KM_STATUS_EMPTY);
+	assert_int_equal(peer(1)->queued.n, WAITING);
+	assert_int_equal(mesh.agains, 0);
+}
+
+/* As many are told as can be served, those who came first before all others; who comes now waits behind. */
+static void test_queue_in_order(void **state)
+{
+	empty_queue();
+	hold_refill(0);
+	for (unsigned i = 0; i < 100 && !queue.n; i++)
+		mesh_run(&mesh, 5000);
+	unsigned ready = km_pool_ready(peer(1)->keys, 0x1f), told = queue.n;
+	assert_true(told > 0 && told <= ready && told < WAITING);
+	for (unsigned i = 0; i < told; i++)
+		assert_int_equal(queue.order[i], i);
+	mesh_request(&mesh, 1, table()->key_id, 5000, 0x1f);
+	mesh_settle(&mesh);
+	assert_int_equal(mesh.reply.status, KM_STATUS_EMPTY);
+	assert_int_equal(asked(WAITING - 1), KM_STATUS_EMPTY);
+	assert_int_equal(km_pool_ready(peer(1)->keys, 0x1f), ready);
+	/* who was told is served; who was told and does not come makes room for the next */
+	assert_int_equal(asked(1), KM_STATUS_OK);
+	assert_int_equal(peer(1)->queued.n, WAITING);
+	mesh_run(&mesh, KM_QUEUE_TOLD_US + 10000);
+	assert_true(queue.n > told);
+	for (unsigned i = told; i < queue.n; i++)
+		assert_int_equal(queue.order[i], i);
+	mesh_free(&mesh);
+}
+
+/* What nobody asks for any more is forgotten, and one frontend has not all the places. */
+static void test_queue_is_bounded(void **state)
+{
+	empty_queue();
+	mesh_run(&mesh, KM_QUEUE_US + 10000);
+	assert_int_equal(peer(1)->queued.n, 0);
+	assert_null(peer(1)->queue_head);
+	assert_int_equal(peer(1)->keys->n_queued + peer(1)->keys->n_told, 0);
+	peer(1)->fx = &mesh.fx;
+	for (unsigned i = 0; i < KM_QUEUE_FRONTEND_MAX + 10; i++) {
+		uint8_t id[KM_HASH_SIZE] = {(uint8_t)i, (uint8_t)(i >> 8), 1};
+
+		km_queue_add(peer(1), peer(1)->keys, MESH_FRONTEND, id);
+	}
+	peer(1)->fx = NULL;
+	assert_int_equal(peer(1)->queued.n, KM_QUEUE_FRONTEND_MAX);
+	mesh_run(&mesh, KM_QUEUE_US + 10000);
+	assert_int_equal(peer(1)->queued.n, 0);
+	mesh_free(&mesh);
+}
+
+/* ---- late SHAREs */
+
+static struct {
+	int held;                          /* the next SHARE of peer 2 is kept back */
+	uint8_t *data;
+	size_t len;
+} slow;
+
+static int tap_slow(struct mesh *m, struct mesh_packet *k)
+{
+	if (!slow.held || k->data[0] != KM_FRAME_SHARE || k->from.id != 2 || k->to.id != 5)
+		return 1;
+	slow.held = 0;
+	slow.data = malloc(k->len);
+	KM_ASSERT(slow.data);
+	memcpy(slow.data, k->data, k->len);
+	slow.len = k->len;
+	return 0;
+}
+
+/* A request of peer 5 whose SHARE from peer 2 does not come in time; it is answered all the same. */
+static void late_share(unsigned salt)
+{
+	slow.held = 1;
+	mesh.tap = tap_slow;
+	for (unsigned i = 0; i < 20 && slow.held; i++) {
+		mesh_request(&mesh, 5, table()->key_id, salt + i, 0x1f);
+		mesh_settle(&mesh);
+	}
+	assert_int_equal(slow.held, 0);
+	unsigned replies = mesh.replies;
+	mesh_run(&mesh, 300000);
+	assert_int_equal(mesh.replies, replies + 1);
+	assert_int_equal(mesh.reply.status, KM_STATUS_OK);
+	assert_false(km_set_has(mesh.reply.quorum, 2));
+}
+
+/* One that comes late is no sign of anything but load; one that does not come at all is scored, once a second at the most. */
+static void test_late_share(void **state)
+{
+	setup(0, 8);
+	late_share(1);
+	assert_int_equal(peer(5)->n_late, 1);
+	assert_true(peer(5)->link[2].avoid_until_us > 0);
+	mesh_send(&mesh, km_peer_addr(2), km_peer_addr(5), slow.data, slow.len);
+	free(slow.data);
+	mesh_settle(&mesh);
+	assert_true(peer(5)->link[2].share_us >= 300000 / 8);
+	mesh_run(&mesh, 2 * KM_LATE_US);
+	assert_int_equal(peer(5)->score[5][2], 0);
+	late_share(100);
+	uint64_t until = peer(5)->link[2].late.until_us;
+	assert_true(until > mesh.now.mono_us);
+	/* a second one meanwhile does not count for itself */
+	free(slow.data);
+	peer(5)->link[2].avoid_until_us = 0;
+	late_share(200);
+	free(slow.data);
+	assert_int_equal(peer(5)->n_late, 3);
+	assert_int_equal(peer(5)->link[2].late.until_us, until);
+	mesh_run(&mesh, 2 * KM_LATE_US);
+	assert_int_equal(peer(5)->score[5][2], KM_SCORE_UNIT / 8);
+	assert_int_equal(peer(5)->scored[5], 0);
+	mesh_free(&mesh);
+}
+
 static void test_ping_and_table(void **state)
 {
 	struct km_reader r;
@@ -488,7 +674,8 @@ static void test_wanted_quorums(void **state)
 	mesh_free(&mesh);
 }
 
-KM_TESTS(cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses),
+KM_TESTS(cmocka_unit_test(test_queue_in_order), cmocka_unit_test(test_queue_is_bounded), cmocka_unit_test(test_late_share),
+	 cmocka_unit_test(test_signer_signs_once), cmocka_unit_test(test_signer_refuses),
 	 cmocka_unit_test(test_signer_refuses_the_old),
 	 cmocka_unit_test(test_presignatures_of_one_request), cmocka_unit_test(test_rate), cmocka_unit_test(test_canary_once),
 	 cmocka_unit_test(test_aggregator_refuses), cmocka_unit_test(test_whose_badsig),

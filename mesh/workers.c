@@ -1,7 +1,7 @@
 /* workers.c: see workers.h.
  *
  * Two lanes with threads of their own. WHY: a replay takes more than a second, and with one thread no presignatures were made meanwhile, just when those
- * with the accused are to be thrown away. Within a lane jobs of older runs come first. WHY: runs that share the cores in turns all end together, and
+ * with the accused are to be thrown away. As nice as the others: until the verdict every run with the culprit fails. Within a lane jobs of older runs come first. WHY: runs that share the cores in turns all end together, and
  * until then there is nothing; one after the other they take no longer in all, and the first ends early. */
 #include "config.h"
 #include "mesh/workers.h"
@@ -15,9 +15,6 @@
 #include "mesh/sched.h"
 
 #define MAX_THREADS 64
-#define NICE_MAX 19
-/* Of two busy threads this one has a third of the time then. */
-#define PATIENT_NICER 3
 
 struct item {
 	struct km_job *job;
@@ -35,14 +32,13 @@ struct lane {
 	struct kmd_workers *workers;
 	pthread_cond_t wake;
 	struct queue todo;
-	unsigned nice_value;
 };
 
 struct kmd_workers {
 	pthread_mutex_t lock;
 	struct lane lane[LANES];
 	struct queue done;
-	unsigned pending, n_threads;
+	unsigned pending, n_threads, nice_value;
 	int stopping, fd;
 	pthread_t thread[MAX_THREADS + 1];
 };
@@ -94,7 +90,7 @@ static void *thread_main(void *arg)
 	struct kmd_workers *w = l->workers;
 	struct item *i;
 
-	kmd_sched_background(l->nice_value);
+	kmd_sched_background(w->nice_value);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		while (!l->todo.head && !w->stopping)
@@ -146,15 +142,13 @@ int kmd_workers_new(struct kmd_workers **out, unsigned threads, unsigned nice_va
 	if (!w)
 		return KM_E_NOMEM;
 	w->done.tail = &w->done.head;
+	w->nice_value = nice_value;
 	pthread_mutex_init(&w->lock, NULL);
 	for (unsigned i = 0; i < LANES; i++) {
 		struct lane *l = &w->lane[i];
 
 		l->workers = w;
 		l->todo.tail = &l->todo.head;
-		l->nice_value = i == PATIENT ? nice_value + PATIENT_NICER : nice_value;
-		if (l->nice_value > NICE_MAX)
-			l->nice_value = NICE_MAX;
 		pthread_cond_init(&l->wake, NULL);
 	}
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -8,7 +8,7 @@
 struct kmd_workers;
 
 /* nice: of the worker threads, which also are SCHED_BATCH. WHY: presigning in the background must not delay a signature. One thread
- * more, a little nicer, does the patient jobs. */
+ * more does the patient jobs. */
 int kmd_workers_new(struct kmd_workers **out, unsigned threads, unsigned nice_value) KM_MUST;
 /* Lends the job to a thread until kmd_workers_take gives it back. KM_E_NOMEM: it was not taken. */
 int kmd_workers_submit(struct kmd_workers *w, struct km_job *job, uint64_t token) KM_MUST;

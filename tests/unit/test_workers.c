@@ -166,7 +166,7 @@ static void test_lanes_and_order(void **state)
 				assert_int_equal(sem_post(&held[1]), 0);
 		}
 	}
-	assert_int_equal(long_job.nice_value, 13);
+	assert_int_equal(long_job.nice_value, 10);
 	assert_int_equal(last, 3);
 	assert_int_equal(jobs[1].nice_value, 10);
 	assert_int_not_equal(jobs[1].tid, long_job.tid);

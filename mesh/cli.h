@@ -35,6 +35,9 @@ int kmd_cmd_bench(int argc, char **argv);
 int kmd_cmd_evidence(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
 int kmd_cmd_reseal(int argc, char **argv);
+int kmd_cmd_backup(int argc, char **argv);
+int kmd_cmd_restore(int argc, char **argv);
+int kmd_cmd_drill(int argc, char **argv);
 
 /* Says "keymesh: ..." on stderr and returns the exit status of err. */
 int kmd_cli_error(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -89,6 +89,22 @@ static const char *link_state(const json_t *p)
 	return yes(p, "live") ? "live" : "not live";
 }
 
+/* "never", or how long ago. */
+static const char *ago(const json_t *v, char *buf, size_t size)
+{
+	long long s = (long long)json_integer_value(v);
+
+	if (!json_is_integer(v))
+		snprintf(buf, size, "never");
+	else if (s < 7200)
+		snprintf(buf, size, "%lld min ago", s / 60);
+	else if (s < 172800)
+		snprintf(buf, size, "%lld h ago", s / 3600);
+	else
+		snprintf(buf, size, "%lld days ago", s / 86400);
+	return buf;
+}
+
 static void show_peer(const json_t *peer)
 {
 	const json_t *peers = json_object_get(peer, "peers"), *keys = json_object_get(peer, "keys");
@@ -121,6 +137,8 @@ static void show_peer(const json_t *peer)
 			printf("      quorum %-12s %5lld ready%s\n", set(json_object_get(q, "quorum"), a, sizeof(a)),
 			       num(q, "ready"), yes(q, "alive") ? "" : "   (a member is not live)");
 		}
+		printf("      backed up %s; all peers' backups drilled %s\n", ago(json_object_get(k, "backup_age_s"), a, sizeof(a)),
+		       ago(json_object_get(k, "drill_age_s"), b, sizeof(b)));
 	}
 	printf("  signed: %lld as aggregator, %lld as signer; presigned %lld (%lld by engine any) in %lld runs (%lld dropped); refused %lld, dropped "
 	       "frames %lld; late shares %lld\n",

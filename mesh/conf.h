@@ -14,6 +14,7 @@ struct kmd_strings {
 struct kmd_conf_peer {
 	unsigned id;
 	char *name, *address, *frontend_address, *identity, *channel;
+	struct kmd_strings recipients;
 };
 struct kmd_conf_frontend {
 	unsigned id;
@@ -29,9 +30,9 @@ struct kmd_config {
 	/* As the file says it (struct kmd_schema). */
 	unsigned peer_id, frontend_id, workers, worker_nice, pool_target, pool_low, pool_batch, pool_max_age, dkg_min,
 	    max_clients, seal_command_timeout;
-	struct kmd_strings roles, local_users, admin_users, seal_command;
+	struct kmd_strings roles, local_users, admin_users, seal_command, backup_recipients, backup_command;
 	char *secret_file, *state_dir, *seal_key_file, *seal_credential, *seal_passphrase_file, *listen_peers, *listen_frontends,
-	    *listen_local, *listen_abstract, *log_level;
+	    *listen_local, *listen_abstract, *backup_directory, *log_level;
 	struct kmd_conf_peer *peers;
 	struct kmd_conf_frontend *frontends;
 	struct kmd_conf_key *keys;

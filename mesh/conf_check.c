@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/sig.h"
 #include "ec/curve.h"
+#include "mesh/backup.h"
 #include "mesh/conf_impl.h"
 #include "mesh/files.h"
 #include "mesh/identity.h"
@@ -341,6 +342,58 @@ static int check_keys(struct kmd_config *c, const struct kmd_conf_at *at, const 
 	return err;
 }
 
+/* ---- backups */
+
+static const char *in_both(const struct kmd_strings *a, const struct kmd_strings *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned j = 0; j < b->n; j++)
+			if (!strcmp(a->v[i], b->v[j]))
+				return a->v[i];
+	return NULL;
+}
+
+/* WHY: who can open two peers' backups is two of the threshold in one person, and may not even know it. */
+static int check_recipients(const struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
+{
+	const config_setting_t *list = config_setting_get_member(root, "peers");
+	const char *who;
+	unsigned i, j;
+
+	for (i = 0; i < c->n_peers; i++) {
+		const struct kmd_conf_peer *p = &c->peers[i];
+
+		for (j = 0; j < i; j++)
+			if ((who = in_both(&p->recipients, &c->peers[j].recipients)))
+				return kmd_conf_error(at, config_setting_get_elem(list, i), "recipients",
+						      "%.80s is a recipient of peer %u and of peer %u; write one that only one of them has", who,
+						      c->peers[j].id, p->id);
+		if (p->id != c->peer_id && (who = in_both(&c->backup_recipients, &p->recipients)))
+			return kmd_conf_error(at, config_setting_get_member(root, "backup"), "recipients",
+					      "%.80s is a recipient of peer %u; write one that only this peer has", who, p->id);
+	}
+	return KM_OK;
+}
+
+static int check_backup(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
+{
+	const config_setting_t *s = config_setting_get_member(root, "backup");
+	unsigned i;
+
+	if (c->backup_recipients.n > KMD_BACKUP_RECIPIENTS)
+		return kmd_conf_error(at, s, "recipients", "%u recipients; write at most %d", c->backup_recipients.n, KMD_BACKUP_RECIPIENTS);
+	for (i = 0; i < c->backup_recipients.n; i++)
+		if (c->backup_recipients.v[i][0] == '-' || strpbrk(c->backup_recipients.v[i], "\r\n\t"))
+			return kmd_conf_error(at, s, "recipients", "\"%.80s\" is no recipient; write one as age takes it after -r",
+					      c->backup_recipients.v[i]);
+	if (c->backup_command.n && c->backup_command.v[0][0] != '/')
+		return kmd_conf_error(at, s, "command", "\"%s\" is no path from the root; write where the program lies, such as /usr/bin/age",
+				      c->backup_command.v[0]);
+	if (c->backup_command.n > KMD_BACKUP_COMMAND)
+		return kmd_conf_error(at, s, "command", "the command has %u words; write at most %d", c->backup_command.n, KMD_BACKUP_COMMAND);
+	return check_recipients(c, at, root);
+}
+
 /* ---- users and files */
 
 static int resolve_users(const struct kmd_conf_at *at, const config_setting_t *listen, const char *key,
@@ -458,7 +511,7 @@ static void fill_settings(struct kmd_config *c)
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 {
 	const config_setting_t *root = config_root_setting(at->lc);
-	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->listen_local};
+	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->backup_directory, &c->listen_local};
 	int err = KM_OK;
 	size_t i;
 
@@ -485,6 +538,8 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 		err = check_frontends(c, at, root);
 	if (!err)
 		err = check_keys(c, at, root);
+	if (!err && c->is_peer)
+		err = check_backup(c, at, root);
 	if (!err)
 		err = check_files(c, at, root);
 	if (!err)

@@ -391,6 +391,11 @@ static int load_file(void *ctx, const char *name, const uint8_t *data, size_t le
 		   : KM_OK;
 }
 
+static int known_epoch(void *ctx, const uint8_t table[KM_HASH_SIZE])
+{
+	return km_peer_table(ctx, table) != NULL;
+}
+
 static int make_nodes(struct kmd_daemon *d, struct kmd_fail *f)
 {
 	uint8_t seed[KM_SEED_SIZE];
@@ -407,7 +412,10 @@ static int make_nodes(struct kmd_daemon *d, struct kmd_fail *f)
 	km_wipe(seed, sizeof(seed));
 	if (err)
 		return kmd_fail(f, err, "the node cannot be made of this configuration: %s", km_strerror(err));
-	return d->peer ? kmd_store_each(d->store, load_file, d->peer, f) : KM_OK;
+	err = d->peer ? kmd_store_each(d->store, load_file, d->peer, f) : KM_OK;
+	if (!err && d->peer)
+		kmd_recovery_forget(d->recovery, known_epoch, d->peer);
+	return err;
 }
 
 static int open_audit(struct kmd_daemon *d, struct kmd_fail *f)
@@ -454,6 +462,8 @@ static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 			err = kmd_store_open(&d->store, c->state_dir, c->seal_key, f);
 		if (!err)
 			err = open_audit(d, f);
+		if (!err)
+			err = kmd_recovery_open(&d->recovery, c->state_dir, f);
 		if (!err && kmd_workers_new(&d->workers, c->workers, c->worker_nice))
 			err = kmd_fail(f, KM_E_NOMEM, "worker threads cannot be started");
 	}
@@ -521,6 +531,7 @@ void kmd_daemon_free(struct kmd_daemon *d)
 	km_effects_clear(&d->fx);
 	kmd_workers_free(d->workers);
 	kmd_transport_close(d->transport);
+	kmd_recovery_close(d->recovery);
 	kmd_store_close(d->store);
 	kmd_auditfile_close(d->audit);
 	if (d->signal_watch.fd >= 0)

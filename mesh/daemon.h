@@ -9,6 +9,7 @@
 #include "mesh/local.h"
 #include "mesh/log.h"
 #include "mesh/loop.h"
+#include "mesh/recovery.h"
 #include "mesh/store.h"
 #include "mesh/transport.h"
 #include "mesh/workers.h"
@@ -57,6 +58,7 @@ struct kmd_daemon {
 	int worker_dirty, stopping;
 	struct kmd_auditfile *audit; /* NULL without the role peer */
 	struct kmd_reseal *reseal;   /* NULL when none is under way */
+	struct kmd_recovery *recovery;
 	struct kmd_clock_watch clock;
 	struct kmd_log_bucket node_log[8];
 	struct kmd_request requests[KMD_MAX_REQUESTS];

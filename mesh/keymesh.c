@@ -77,6 +77,30 @@ static const struct kmd_command commands[] = {
 	  "First write the new source of the key into the group seal of keymesh.conf, and keep the old key until this has succeeded. The\n"
 	  "running keymeshd reads the group again and seals every file anew; it goes on signing. Should it stop half-way, it goes on at its\n"
 	  "next start, with the new key.\n" },
+	{ "backup", kmd_cmd_backup, "write this peer's shares, encrypted to its recovery recipients",
+	  "keymesh backup [NAME] [--config FILE] [--keep-old] [--socket SOCKET]\n"
+	  "\n"
+	  "As the user of keymeshd, on the peer, whether keymeshd runs or not: one file for each key (or for NAME only) into backup.directory of\n"
+	  "keymesh.conf, encrypted by age, or by backup.command, to backup.recipients. No two peers may have a recipient in common. The files of\n"
+	  "older epochs of this peer are erased from the directory.\n"
+	  "  --config FILE  (default /etc/keymesh/keymesh.conf)\n"
+	  "  --keep-old     leave files of older epochs: T of them from different peers are the key\n" },
+	{ "restore", kmd_cmd_restore, "put a share from a backup back into its peer",
+	  "keymesh restore FILE (--identity AGE-IDENTITY | --gpg) [--config FILE] [--write-identity FILE]\n"
+	  "\n"
+	  "On the peer, with its keymeshd stopped. The share must be this peer's, fit its public point, and be of no older epoch than what is\n"
+	  "there.\n"
+	  "  --identity FILE        open it with age --decrypt --identity FILE\n"
+	  "  --gpg                  open it with gpg --decrypt\n"
+	  "  --config FILE          (default /etc/keymesh/keymesh.conf)\n"
+	  "  --write-identity FILE  first write the peer's identity.secret from the backup to FILE, a new one\n" },
+	{ "drill", kmd_cmd_drill, "prove that backups open, without a key coming together",
+	  "keymesh drill FILE... (--identity AGE-IDENTITY | --gpg) [--record FILE] [--socket SOCKET]\n"
+	  "       keymesh drill --report FILE... [--socket SOCKET]\n"
+	  "\n"
+	  "A custodian opens backups in memory, each for itself, compares share and public table, and makes a record that proves it: a proof of\n"
+	  "knowledge of the share, worth nothing else. It goes to the keymeshd at SOCKET, is appended to FILE, or is printed as a line.\n"
+	  "--report hands in such lines at a peer (FILE - is standard input), whose status then shows the age of the last drill.\n" },
 	{ "bench", kmd_cmd_bench, "measure signing",
 	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
 	  "\n"

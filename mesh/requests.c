@@ -344,6 +344,47 @@ static int on_reseal(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	return KM_OK;
 }
 
+/* The one place where a backup or a drill becomes known: for the log. */
+static void note_recovery(struct kmd_daemon *d, uid_t uid, const char *text)
+{
+	kmd_log(KM_LOG_NOTICE, "%s, says user %u", text, (unsigned)uid);
+}
+
+static int on_record(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
+{
+	const struct km_table *t;
+	struct km_rpc_record m;
+	struct kmd_record r;
+	struct kmd_fail why = {""};
+	char text[200];
+	struct km_buf b;
+	int err = km_rpc_decode_record(f, &m);
+
+	if (err)
+		return err;
+	if (!may_change(d, c, f->seq, "hand in records of backups"))
+		return KM_OK;
+	err = kmd_record_decode(&r, m.data, m.len);
+	if (err) {
+		send_error(c, f->seq, err, "that is no record of a backup or drill");
+		return KM_OK;
+	}
+	t = km_peer_table(d->peer, r.table);
+	err = kmd_recovery_take(d->recovery, &r, t, kmd_now().wall_ms, &why);
+	if (err) {
+		send_error(c, f->seq, err, why.text);
+		return KM_OK;
+	}
+	snprintf(text, sizeof(text), "%s of peer %u (%s) of key %s, epoch %llu: known and proved", kmd_record_kind(r.kind), r.peer,
+		 d->config->settings.roster.peer[r.peer].name, t->name, (unsigned long long)r.number);
+	note_recovery(d, kmd_client_uid(c), text);
+	km_buf_init(&b);
+	if (!km_rpc_encode_done(&b, f->seq, text))
+		kmd_client_send(c, &b);
+	km_buf_clear(&b);
+	return KM_OK;
+}
+
 static int on_status(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
 	int err = km_rpc_decode_status(f);
@@ -385,6 +426,8 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 		return on_clear(d, c, f);
 	case KM_RPC_RESEAL:
 		return on_reseal(d, c, f);
+	case KM_RPC_RECORD:
+		return on_record(d, c, f);
 	default:
 		/* WHY an answer and no cut: a newer client may try what this daemon does not know. */
 		send_error(c, f->seq, KM_E_VERSION, "this keymeshd does not know that request");

@@ -19,6 +19,7 @@ const struct kmd_schema kmd_schema[] = {
 	{ "", "roles", KMD_KIND_STRINGS, KMD_REQUIRED, 4, 8, NULL, TOP(roles), "[\"peer\"], [\"frontend\"] or both" },
 	{ "", "state_dir", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(state_dir), "a directory only this node uses, mode 0700; peers need one" },
 	{ "", "seal", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "where the key comes from that seals the shares on the disk; peers need one" },
+	{ "", "backup", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "where keymesh backup writes this peer's shares, and who can open them" },
 	{ "", "listen", KMD_KIND_GROUP, KMD_REQUIRED, 0, 0, NULL, 0, "the sockets of this node" },
 	{ "", "peers", KMD_KIND_LIST, KMD_REQUIRED, 2, KM_MAX_PEERS, NULL, 0, "the roster, equal at all nodes: every peer's line as keymesh init prints it" },
 	{ "", "frontends", KMD_KIND_LIST, 0, 0, KM_MAX_FRONTENDS, NULL, 0, "the frontends that peers accept requests from" },
@@ -44,6 +45,12 @@ const struct kmd_schema kmd_schema[] = {
 	  "a program and its arguments, such as [\"/usr/bin/vault\", \"read\", ...], that writes 64 hex digits, instead of key_file" },
 	{ "seal", "command_timeout", KMD_KIND_INT, 0, 1, 300, "20", TOP(seal_command_timeout), "seconds the command may take" },
 
+	{ "backup", "recipients", KMD_KIND_STRINGS, 0, 1, 2000, "[]", TOP(backup_recipients),
+	  "who can open the backups: recipients of age (age1..., ssh-ed25519 ...), or of what command is; each peer has its own" },
+	{ "backup", "directory", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(backup_directory), "where the backups are written" },
+	{ "backup", "command", KMD_KIND_STRINGS, 0, 1, PATH, "[]", TOP(backup_command),
+	  "what encrypts, by default [\"/usr/bin/age\", \"--encrypt\"]; -r and each recipient are put after it" },
+
 	{ "listen", "peers", KMD_KIND_STRING, 0, 3, 255, NULL, TOP(listen_peers), "host:port for the other peers, such as \"0.0.0.0:7100\"" },
 	{ "listen", "frontends", KMD_KIND_STRING, 0, 3, 255, NULL, TOP(listen_frontends), "host:port for frontends, another port than peers" },
 	{ "listen", "local", KMD_KIND_STRING, KMD_REQUIRED, 1, 107, NULL, TOP(listen_local),
@@ -61,6 +68,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "peers", "frontend_address", KMD_KIND_STRING, KMD_REQUIRED, 3, 255, NULL, PEER(frontend_address), "host:port where frontends reach it" },
 	{ "peers", "identity", KMD_KIND_STRING, KMD_REQUIRED, HEX, HEX, NULL, PEER(identity), "its Ed25519 public key, 64 hex digits" },
 	{ "peers", "channel", KMD_KIND_STRING, KMD_REQUIRED, HEX, HEX, NULL, PEER(channel), "its X25519 public key, 64 hex digits" },
+	{ "peers", "recipients", KMD_KIND_STRINGS, 0, 1, 2000, "[]", PEER(recipients),
+	  "its backup.recipients, for the others to compare: no recipient may be two peers'" },
 
 	{ "frontends", "id", KMD_KIND_INT, KMD_REQUIRED, 1, KM_MAX_FRONTENDS, NULL, FE(id), "a number of its own" },
 	{ "frontends", "name", KMD_KIND_STRING, KMD_REQUIRED, 1, KM_MAX_NAME, NULL, FE(name), "a short name, [a-z0-9._-]" },

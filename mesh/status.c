@@ -75,7 +75,39 @@ static json_t *peer_links(const struct km_peer_status *s, int *bad)
 	return a;
 }
 
-static json_t *peer_keys(const struct km_peer_status *s, int *bad)
+static json_t *age(uint64_t at_ms)
+{
+	uint64_t now = kmd_now().wall_ms;
+
+	return at_ms ? json_integer((json_int_t)(now > at_ms ? (now - at_ms) / 1000 : 0)) : json_null();
+}
+
+/* The ages: of this peer's last backup, and of the drill that is longest ago, of all members'; null when there was none. */
+static void recovery_part(const struct kmd_daemon *d, unsigned self, const struct km_status_key *k, json_t *o, int *bad)
+{
+	uint64_t oldest = UINT64_MAX;
+	json_t *a = json_array();
+
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++) {
+		uint64_t drill = kmd_recovery_at(d->recovery, KMD_RECORD_DRILL, i, k->table);
+		json_t *p;
+
+		if (!(k->members >> (i - 1) & 1))
+			continue;
+		p = json_object();
+		put_int(p, "peer", i, bad);
+		put_int(p, "backup_ms", kmd_recovery_at(d->recovery, KMD_RECORD_BACKUP, i, k->table), bad);
+		put_int(p, "drill_ms", drill, bad);
+		if (json_array_append_new(a, p))
+			*bad = 1;
+		oldest = drill < oldest ? drill : oldest;
+	}
+	put(o, "recovery", a, bad);
+	put(o, "backup_age_s", age(kmd_recovery_at(d->recovery, KMD_RECORD_BACKUP, self, k->table)), bad);
+	put(o, "drill_age_s", age(oldest == UINT64_MAX ? 0 : oldest), bad);
+}
+
+static json_t *peer_keys(const struct kmd_daemon *d, const struct km_peer_status *s, int *bad)
 {
 	json_t *a = json_array();
 	unsigned i, j;
@@ -103,6 +135,7 @@ static json_t *peer_keys(const struct km_peer_status *s, int *bad)
 				*bad = 1;
 		}
 		put(o, "pools", pools, bad);
+		recovery_part(d, s->self, k, o, bad);
 		if (json_array_append_new(a, o))
 			*bad = 1;
 	}
@@ -123,7 +156,7 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	put_hex(o, "incarnation", s.incarnation, KM_NONCE_SIZE, bad);
 	put(o, "activity", json_string(s.activity), bad);
 	put(o, "peers", peer_links(&s, bad), bad);
-	put(o, "keys", peer_keys(&s, bad), bad);
+	put(o, "keys", peer_keys(d, &s, bad), bad);
 	put_int(o, "signed_as_aggregator", s.signed_as_aggregator, bad);
 	put_int(o, "signed_as_signer", s.signed_as_signer, bad);
 	put_int(o, "presigned", s.presigned, bad);

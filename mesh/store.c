@@ -85,46 +85,67 @@ static int open_sub(const char *dir, const char *sub, char **path, struct kmd_fa
 	return kmd_dir_open(buf, f);
 }
 
-int kmd_store_open(struct kmd_store **out, const char *state_dir, const uint8_t key[32], struct kmd_fail *f)
+static int load_old_key(struct kmd_store *s, struct kmd_fail *f);
+
+static int start(struct kmd_store *s, const char *state_dir, const uint8_t key[32], int lock, struct kmd_fail *f)
 {
-	struct kmd_store *s = calloc(1, sizeof(*s));
 	int err;
 
-	*out = NULL;
-	if (!s)
-		return kmd_fail(f, KM_E_NOMEM, "out of memory");
 	s->lock_fd = s->dir_fd = s->sealed_fd = s->evidence_fd = -1;
 	pthread_mutex_init(&s->mutex, NULL);
 	err = s->dir_fd = kmd_dir_open(state_dir, f);
 	if (err < 0)
-		goto out;
-	err = take_lock(s, state_dir, f);
+		return err;
+	err = lock ? take_lock(s, state_dir, f) : KM_OK;
 	if (err)
-		goto out;
+		return err;
 	s->dir = strdup(state_dir);
 	s->key = km_secret_alloc(32);
-	if (!s->dir || !s->key) {
-		err = kmd_fail(f, KM_E_NOMEM, "out of memory");
-		goto out;
-	}
+	if (!s->dir || !s->key)
+		return kmd_fail(f, KM_E_NOMEM, "out of memory");
 	memcpy(s->key, key, 32);
 	err = s->sealed_fd = open_sub(state_dir, "sealed", &s->sealed, f);
 	if (err < 0)
-		goto out;
+		return err;
 	err = s->evidence_fd = open_sub(state_dir, "evidence", NULL, f);
-	if (err < 0)
-		goto out;
-	err = erase_leftovers(s->sealed, s->sealed_fd, f);
+	return err < 0 ? err : KM_OK;
+}
+
+int kmd_store_open(struct kmd_store **out, const char *state_dir, const uint8_t key[32], struct kmd_fail *f)
+{
+	struct kmd_store *s = *out = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return kmd_fail(f, KM_E_NOMEM, "out of memory");
+	err = start(s, state_dir, key, 1, f);
+	if (!err)
+		err = erase_leftovers(s->sealed, s->sealed_fd, f);
 	if (!err)
 		err = erase_leftovers(s->dir, s->dir_fd, f);
 	if (!err)
 		err = take_up_reseal(s, f);
-	if (err)
-		goto out;
-	*out = s;
-	return KM_OK;
-out:
-	kmd_store_close(s);
+	if (err) {
+		kmd_store_close(s);
+		*out = NULL;
+	}
+	return err;
+}
+
+int kmd_store_open_reader(struct kmd_store **out, const char *state_dir, const uint8_t key[32], struct kmd_fail *f)
+{
+	struct kmd_store *s = *out = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return kmd_fail(f, KM_E_NOMEM, "out of memory");
+	err = start(s, state_dir, key, 0, f);
+	if (!err)
+		err = load_old_key(s, f);
+	if (err) {
+		kmd_store_close(s);
+		*out = NULL;
+	}
 	return err;
 }
 
@@ -304,11 +325,9 @@ static int reseal_finish(struct kmd_store *s, unsigned *n, struct kmd_fail *f)
 	return err;
 }
 
-/* At the start: what a crash stopped half-way. */
-static int take_up_reseal(struct kmd_store *s, struct kmd_fail *f)
+static int load_old_key(struct kmd_store *s, struct kmd_fail *f)
 {
 	struct kmd_fail why = {""};
-	unsigned n = 0;
 	size_t len;
 	int err, old;
 
@@ -317,9 +336,16 @@ static int take_up_reseal(struct kmd_store *s, struct kmd_fail *f)
 		return KM_OK;
 	if (err)
 		return kmd_fail(f, err, "a change of the sealing key was under way, which only the new key can finish: %s", why.text);
-	if (len != 32)
-		return kmd_fail(f, KM_E_SEAL, "%s/%s is of another version of keymesh", s->dir, RESEAL);
-	return reseal_finish(s, &n, f);
+	return len == 32 ? KM_OK : kmd_fail(f, KM_E_SEAL, "%s/%s is of another version of keymesh", s->dir, RESEAL);
+}
+
+/* At the start: what a crash stopped half-way. */
+static int take_up_reseal(struct kmd_store *s, struct kmd_fail *f)
+{
+	unsigned n = 0;
+	int err = load_old_key(s, f);
+
+	return err || !s->old_key ? err : reseal_finish(s, &n, f);
 }
 
 int kmd_store_reseal(struct kmd_store *s, const uint8_t key[32], unsigned *n, struct kmd_fail *f)

@@ -19,6 +19,8 @@ struct kmd_store;
 
 /* key (32 bytes) is copied. KM_E_BUSY when another process has the directory. */
 int kmd_store_open(struct kmd_store **out, const char *state_dir, const uint8_t key[32], struct kmd_fail *f) KM_MUST;
+/* For reading only, also beside a running daemon. */
+int kmd_store_open_reader(struct kmd_store **out, const char *state_dir, const uint8_t key[32], struct kmd_fail *f) KM_MUST;
 void kmd_store_close(struct kmd_store *s);
 /* NAME := data, sealed and durable when this returns; data NULL removes. name: 1..96 of [a-z0-9._-], not starting with a dot. */
 int kmd_store_put(struct kmd_store *s, const char *name, const void *data, size_t len, struct kmd_fail *f) KM_MUST;

@@ -70,6 +70,8 @@ struct km_peer_status {
 	unsigned runs_active;
 	char activity[120];           /* what is going on: "presigning 2 runs", "key generation of www: round 4 of 6" */
 };
+/* The public table of an epoch this peer has a share of; NULL: none. Until the next step. */
+const struct km_table *km_peer_table(const struct km_peer *p, const uint8_t table[KM_HASH_SIZE]);
 int km_peer_status(const struct km_peer *p, struct km_peer_status *out) KM_MUST;
 void km_peer_status_clear(struct km_peer_status *s);
 

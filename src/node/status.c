@@ -100,6 +100,14 @@ static void activity(const struct km_peer *p, struct km_peer_status *out)
 		km_format(out->activity, sizeof(out->activity), "idle");
 }
 
+const struct km_table *km_peer_table(const struct km_peer *p, const uint8_t table[KM_HASH_SIZE])
+{
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		if (memcmp(k->share->table.hash, table, KM_HASH_SIZE) == 0)
+			return &k->share->table;
+	return NULL;
+}
+
 int km_peer_status(const struct km_peer *p, struct km_peer_status *out)
 {
 	unsigned n = 0;

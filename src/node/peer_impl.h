@@ -251,7 +251,8 @@ struct km_run {
 	uint32_t convicted;                /* by this run */
 	uint32_t shown;                    /* who has shown its HEADERS */
 	uint8_t ended_by;                  /* who said ABORT, 0 = nobody */
-	unsigned stalled_round;            /* the round stall_at_us is of */
+	unsigned stalled_round;            /* the round that these two are of: */
+	uint32_t round_live;               /* who was live when it began */
 	uint64_t stall_at_us;
 	uint64_t persist_token;
 	int persist_code;

@@ -343,10 +343,24 @@ static void schedule(struct km_peer *p, struct km_run *run)
 	km_peer_wake(p, at * 1000);
 	if (run->stalled_round != run->m->round) {
 		run->stalled_round = run->m->round;
+		run->round_live = km_links_live(p);
 		run->stall_at_us = (run->m->round_since_ms + (run->prop.engine == KM_ENGINE_ANY ? STALL_ANY_MS : STALL_FIRST_MS)) *
 				   1000;
 	}
 	km_peer_wake(p, run->stall_at_us);
+}
+
+/* Whose part of the last round did not come. Who is down is not late, as in runs that end with it; who was there when the round began, or
+ * since, counts as restarted into the run. WHY: whoever keeps its C4 back would else keep its HEALTH back too, and go unmarked. */
+static void blame_late(struct km_peer *p, const struct km_run *run, uint32_t set)
+{
+	uint32_t live = km_links_live(p), gone = run->round_live;
+
+	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i))
+		if (p->link[i].heard_us >= run->m->round_since_ms * 1000)
+			gone |= km_set_bit(i);
+	km_blame_set(p, p->self, set & live, KM_SCORE_UNIT);
+	km_blame_set(p, p->self, set & gone & ~live, SCORE_RESTART);
 }
 
 /* Carries out, in order; the run may be gone afterwards. err is what the machine returned. */
@@ -376,8 +390,10 @@ void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 			km_dispute_raise(p, out->peer, out->code, out->data, out->len);
 			break;
 		case KM_OUT_SUSPECT:
-			/* who is down is not late: as in runs that end with it */
-			km_blame_set(p, p->self, out->code == KM_E_DEADLINE ? out->set & km_links_live(p) : out->set, KM_SCORE_UNIT);
+			if (out->code == KM_E_DEADLINE)
+				blame_late(p, run, out->set);
+			else
+				km_blame_set(p, p->self, out->set, KM_SCORE_UNIT);
 			break;
 		case KM_OUT_DONE:
 			ended = 1;

@@ -177,5 +177,45 @@ static void test_useless_run_failed(void **state)
 	mesh_free(&mesh);
 }
 
+/* With its C4 the corrupt peer keeps back everything else, for as long as it is waited for. */
+static uint64_t quiet_us;
+static unsigned quiet;
+
+static int goes_quiet(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->from.kind != KM_ADDR_PEER || k->from.id != EVIL)
+		return 1;
+	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_MAJORITY && k->data[4] == C4 && m->now.mono_us > quiet_us) {
+		quiet_us = m->now.mono_us + 31000000;
+		quiet++;
+	}
+	return m->now.mono_us > quiet_us;
+}
+
+static void test_quiet_since_c4(void **state)
+{
+	setup(6);
+	quiet_us = 0;
+	quiet = 0;
+	start_over(goes_quiet);
+	mesh_run(&mesh, 29000000);
+	assert_int_equal(quiet, 1);
+	assert_false(peer(OWNER)->link[EVIL].live);
+	assert_int_equal(peer(OWNER)->score[OWNER][EVIL], 0);
+	/* once may be a crash */
+	mesh_run(&mesh, 3000000);
+	assert_true(peer(OWNER)->score[OWNER][EVIL] > 0);
+	assert_false(km_set_has(peer(OWNER)->scored[OWNER], EVIL));
+	while (quiet < 3)
+		mesh_run(&mesh, 1000000);
+	mesh_run(&mesh, 32000000);
+	assert_true(km_set_has(peer(OWNER)->scored[OWNER], EVIL));
+	for (unsigned i = 1; i <= N; i++)
+		if (i != EVIL)
+			assert_int_equal(peer(i)->scored[i] & ~km_set_bit(EVIL), 0);
+	blames_nobody();
+	mesh_free(&mesh);
+}
+
 KM_TESTS(cmocka_unit_test(test_c4_withheld), cmocka_unit_test(test_boasts), cmocka_unit_test(test_lies), cmocka_unit_test(test_silent),
-	 cmocka_unit_test(test_useless_run_failed))
+	 cmocka_unit_test(test_useless_run_failed), cmocka_unit_test(test_quiet_since_c4))

@@ -194,7 +194,9 @@ int km_open_heard(struct km_presign *s, unsigned round, unsigned sender, struct 
 		return err ? err : km_machine_drop(s->m, KM_E_MISMATCH, 0, outs);
 	}
 	if (!s->m->open) {
-		km_presign_fail(s, KM_E_VERIFY, 0, KM_OPEN_NO_INDEX);
+		/* a job that is out owns what the run is judged by: then it is noted when that comes back */
+		if (!s->m->busy)
+			km_presign_fail(s, KM_E_VERIFY, 0, KM_OPEN_NO_INDEX);
 		return km_open_open(s, outs);
 	}
 	return km_open_wait(s, 0, outs);

@@ -283,6 +283,7 @@ static int worked_op(struct km_machine *m, struct km_job *job, struct km_outs *o
 		return km_open_judged(s, err, outs);
 	if (m->open) {
 		/* opened while this job was out: what it made no longer matters */
+		km_presign_fail(s, KM_E_VERIFY, 0, KM_OPEN_NO_INDEX);
 		km_machine_wipe(m);
 		return km_open_wait(s, 0, outs);
 	}

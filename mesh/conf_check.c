@@ -323,6 +323,12 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 	snprintf(out->name, sizeof(out->name), "%s", k->name);
 	out->threshold = (uint8_t)k->threshold;
 	out->rate = k->rate;
+	unsigned least = km_settings_dkg_least(&c->settings, k->threshold);
+	if (c->dkg_min && c->dkg_min < least)
+		return kmd_conf_error(at, config_root_setting(at->lc), "dkg_min",
+				      "dkg_min = %u is too few for key \"%s\" with threshold %u: two key generations of that name could have no "
+				      "honest peer in common; write at least %u, or 0 for all peers",
+				      c->dkg_min, k->name, k->threshold, least);
 	return check_key_lists(c, at, s, k, out);
 }
 
@@ -335,6 +341,7 @@ static int check_keys(struct kmd_config *c, const struct kmd_conf_at *at, const 
 	c->settings.keys = calloc(c->n_keys + 1, sizeof(*c->settings.keys));
 	if (!c->settings.keys)
 		return kmd_fail(at->f, KM_E_NOMEM, "out of memory");
+	c->settings.dkg_min = c->dkg_min;
 	for (i = 0; i < c->n_keys && !err; i++) {
 		err = check_key(c, at, config_setting_get_elem(list, i), &c->keys[i], &c->settings.keys[i]);
 		c->settings.n_keys = i + 1;
@@ -500,7 +507,6 @@ static void fill_settings(struct kmd_config *c)
 	c->settings.pool_low = c->pool_low;
 	c->settings.batch = c->pool_batch;
 	c->settings.presig_age_s = c->pool_max_age;
-	c->settings.dkg_min = c->dkg_min;
 	if (c->is_peer)
 		snprintf(c->self_name, sizeof(c->self_name), "%s", c->settings.roster.peer[c->peer_id].name);
 	for (i = 0; !c->is_peer && i < c->n_frontends; i++)

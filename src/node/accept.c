@@ -30,7 +30,7 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 	}
 	if (!km_curve_by_id(pr->curve) || pr->threshold < KM_MIN_THRESHOLD || pr->threshold > km_set_size(pr->participants))
 		return refuse(why, KM_REFUSE_KEY, "threshold or curve out of range");
-	if (p->s->dkg_min ? km_set_size(pr->participants) < p->s->dkg_min : pr->participants != p->s->roster.members)
+	if (km_set_size(pr->participants) < km_settings_dkg_least(p->s, pr->threshold))
 		return refuse(why, KM_REFUSE_KEY, "fewer participants than its configuration wants");
 	struct km_key *have = km_key_by_name(p, pr->name);
 	if (have && have->share->usable) {

@@ -111,9 +111,7 @@ void km_keygen_cancel(struct km_peer *p, uint64_t token)
 
 static unsigned minimum(const struct km_peer *p)
 {
-	unsigned min = p->s->dkg_min ? p->s->dkg_min : p->s->roster.n, need = p->keygen.threshold;
-
-	return min > need ? min : need;
+	return km_settings_dkg_least(p->s, p->keygen.threshold);
 }
 
 /* Who could be left out without falling below the minimum: all of set or nobody. */

@@ -90,3 +90,10 @@ void km_policy_allow_frontend(struct km_key_policy *k, uint16_t frontend)
 	if (frontend >= 1 && frontend <= KM_MAX_FRONTENDS)
 		k->frontends[(frontend - 1) / 8] |= (uint8_t)(1u << ((frontend - 1) % 8));
 }
+
+unsigned km_settings_dkg_least(const struct km_settings *s, unsigned threshold)
+{
+	unsigned overlap = (s->roster.n + threshold + 1) / 2, min = s->dkg_min ? s->dkg_min : s->roster.n;
+
+	return min > overlap ? min : overlap;
+}

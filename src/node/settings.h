@@ -52,7 +52,7 @@ struct km_settings {
 	unsigned pool_low;                    /* refill starts below this */
 	unsigned batch;                       /* B of a presign run, 1..256 */
 	uint32_t presig_age_s;                /* maximum age of a presignature */
-	unsigned dkg_min;                     /* participants a DKG needs, 0 = all of the roster */
+	unsigned dkg_min;                     /* participants a DKG needs, 0 = all of the roster; see km_settings_dkg_least */
 	uint32_t freshness_ms;                /* clock tolerance of requests, 30000 */
 	uint32_t share_timeout_ms;            /* upper bound for a SHARE, 250 */
 };
@@ -62,6 +62,9 @@ void km_settings_defaults(struct km_settings *s);
 /* Fills roster.members, n, hash; KM_E_CONFIG if a key is malformed or two peers share one. */
 int km_roster_finish(struct km_roster *r) KM_MUST;
 const struct km_key_policy *km_settings_key(const struct km_settings *s, const char *name);
+/* Participants that a key generation with this threshold needs: what the operator wants, and never fewer than (peers + threshold) / 2.
+ * WHY: any two sets of so many have T peers in common, one of them honest, and that one joins none for a name it has a key of. */
+unsigned km_settings_dkg_least(const struct km_settings *s, unsigned threshold);
 int km_policy_frontend_allowed(const struct km_key_policy *k, uint16_t frontend);
 void km_policy_allow_frontend(struct km_key_policy *k, uint16_t frontend);
 

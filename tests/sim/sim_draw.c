@@ -138,6 +138,9 @@ void swarm_draw(struct swarm *w, struct sim_options *o)
 	/* WHY not fewer: two key generations of different halves would each make a key of the one name */
 	unsigned least = 2 * o->threshold - 1 < o->n ? 2 * o->threshold - 1 : o->n;
 	o->dkg_min = swarm_pick(w, 0, 2) ? 0 : swarm_pick(w, least, o->n);
+	/* ... nor with too few honest ones in both */
+	if (o->dkg_min && 2 * o->dkg_min < o->n + o->threshold)
+		o->dkg_min = (o->n + o->threshold + 1) / 2;
 	draw_old_disks(w, o, corrupt, o->dkg_min ? o->dkg_min : o->n);
 	/* a toy group for volume, P-256 for fidelity */
 	o->curve = swarm_pick(w, 0, 99) < (o->threshold == 2 ? 45u : o->threshold == 3 ? 12u : 2u) ? KM_CURVE_P256 : KM_CURVE_TOY;

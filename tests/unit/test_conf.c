@@ -280,6 +280,7 @@ static void test_keys(void **state)
 {
 	refuse("threshold = 2", "threshold = 1", 19, "threshold = 1 is out of bounds", "from 2 to 32");
 	refuse("threshold = 2", "threshold = 4", 19, "threshold 4 is more than the 3 peers", "from 2 to 3");
+	refuse("state_dir = \"state\";", "state_dir = \"state\"; dkg_min = 2;", 3, "dkg_min = 2 is too few for key \"www\"", "at least 3, or 0");
 	refuse("\"csr\"", "\"anything\"", 19, "unknown context \"anything\"", "tls13-server");
 	refuse("\"csr\"", "\"canary\"", 19, "unknown context \"canary\"", "tls13-server");
 	refuse("[ \"tls13-server\", \"csr\" ]", "[ ]", 19, "contexts is empty", "write [");

@@ -159,6 +159,47 @@ static void test_silent_peers(void **state)
 	mesh_free(&mesh);
 }
 
+/* Two halves that do not hear each other, and operators who would let each of them make the key. */
+static int tap_halves(struct mesh *m, struct mesh_packet *k)
+{
+	return k->from.kind != KM_ADDR_PEER || k->to.kind != KM_ADDR_PEER || (k->from.id <= 2) == (k->to.id <= 2);
+}
+
+static void test_halves(void **state)
+{
+	init(4, 2, 60);
+	for (unsigned i = 1; i <= 4; i++)
+		mesh.node[i].s.dkg_min = 2;
+	mesh.tap = tap_halves;
+	start(UINT32_MAX);
+	assert_int_equal(mesh_keygen(&mesh, 1, 60000000), KM_E_NOQUORUM);
+	assert_int_equal(mesh_keygen(&mesh, 3, 60000000), KM_E_NOQUORUM);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_null(peer(i)->keys);
+	/* who asks does not decide it: nobody joins so few */
+	struct km_proposal pr = {.purpose = KM_PURPOSE_DKG, .time_ms = mesh.now.wall_ms, .participants = 3, .threshold = 2,
+				 .curve = KM_CURVE_P256};
+	struct km_refusal why = {0};
+	struct km_key *key;
+	strcpy(pr.name, "www");
+	memcpy(pr.hash, peer(1)->s->roster.hash, KM_HASH_SIZE);
+	assert_int_equal(km_accept(peer(2), 1, &pr, NULL, &key, &why), 0);
+	assert_text(why.text, "fewer participants");
+	pr.participants = 7;
+	assert_int_equal(km_accept(peer(2), 1, &pr, NULL, &key, &why), 1);
+	/* three of four are enough; and of these nobody makes a second one with the fourth */
+	mesh.tap = NULL;
+	mesh_kill(&mesh, 4);
+	mesh_run(&mesh, 5000000);
+	assert_int_equal(mesh_keygen(&mesh, 1, 60000000), KM_OK);
+	assert_int_equal(peer(1)->keys->share->table.members, 7);
+	pr.participants = 2 | 4 | 8;
+	pr.time_ms = mesh.now.wall_ms;
+	assert_int_equal(km_accept(peer(2), 4, &pr, NULL, &key, &why), 0);
+	assert_text(why.text, "already has a key");
+	mesh_free(&mesh);
+}
+
 static void test_clock(void **state)
 {
 	init(3, 2, 8);
@@ -547,6 +588,7 @@ KM_TESTS(cmocka_unit_test(test_unknown_key_at_one_peer), cmocka_unit_test(test_o
 	 cmocka_unit_test(test_impossible_requests), cmocka_unit_test(test_roster_mismatch),
 	 cmocka_unit_test(test_roster_mismatch_says_what), cmocka_unit_test(test_silent_peers), cmocka_unit_test(test_clock),
 	 cmocka_unit_test(test_who_takes_part),
+	 cmocka_unit_test(test_halves),
 	 cmocka_unit_test(test_silence_in_the_run), cmocka_unit_test(test_silence_without_a_choice),
 	 cmocka_unit_test(test_stored_lost), cmocka_unit_test(test_stored_to_one_only),
 	 cmocka_unit_test(test_crash_before_stored), cmocka_unit_test(test_equivocation_stops_the_run),

@@ -1,6 +1,7 @@
 /* attack_a26_spoil.c: one corrupt peer wants that the others run out of presignatures: it has its runs make them for somebody else,
  * until that owner's quota is full; or it lets every run fail in which it takes part, in ways that prove nothing against it.
- * Stopped by: a run serves its initiator only; and an owner whose runs go on failing tries with fewer peers, until one succeeds. */
+ * Stopped by: a run serves its initiator only; an owner whose runs go on failing tries with fewer peers, until one succeeds; and who does
+ * not open a run that failed scores its links, so that the next one is made without it. */
 #include <stdlib.h>
 #include "attack.h"
 #include "../lib/mesh.h"
@@ -193,6 +194,83 @@ static void test_splits(void **state)
 	assert_true(left_after(2, tap_split) > 0);
 }
 
+/* ---- every run is opened, and who spoilt it does not open
+ *
+ * Nobody is convicted then: what keeps them out of the next run is the score of their links alone. */
+
+static unsigned spoilt, proposed;
+static uint32_t silent_ones;
+
+static void other_view(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_msg msg;
+	uint8_t *body;
+
+	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
+	struct km_shape shape = {.head = msg.body_len};
+	struct km_buf b;
+	body = malloc(msg.body_len);
+	assert_non_null(body);
+	memcpy(body, msg.body, msg.body_len);
+	body[0] ^= 1;
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_ENVELOPE);
+	assert_int_equal(km_msg_build(&b, msg.proto, msg.round, msg.sender, 0, msg.sid, &shape, body, &m->node[msg.sender].s.identity), KM_OK);
+	assert_int_equal(b.len, k->len);
+	memcpy(k->data, b.data, b.len);
+	km_buf_clear(&b);
+	free(body);
+	spoilt++;
+}
+
+static int tap_silent(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->from.kind != KM_ADDR_PEER)
+		return 1;
+	if (k->from.id == OWNER && is_envelope(k, KM_PROTO_SETUP, 1) && k->to.id == 2)
+		proposed++;
+	if (!km_set_has(silent_ones, k->from.id) || m->node[k->from.id].peer == NULL)
+		return 1;
+	if (k->data[0] == KM_FRAME_RELAY || k->data[0] == KM_FRAME_ABORT)
+		return 0;
+	/* the commitments: a head that begins with the view */
+	if ((is_envelope(k, KM_PROTO_MAJORITY, 2) || is_envelope(k, KM_PROTO_ANY, 3)) && !k->data[6])
+		other_view(m, k);
+	return !is_envelope(k, KM_PROTO_MAJORITY, 5) && !is_envelope(k, KM_PROTO_MAJORITY, 6) && !is_envelope(k, KM_PROTO_ANY, 6) &&
+	       !is_envelope(k, KM_PROTO_ANY, 7);
+}
+
+static void silent(unsigned n, uint32_t who)
+{
+	struct km_peer *p;
+	unsigned status;
+
+	setup(n, 3);
+	p = mesh.node[OWNER].peer;
+	silent_ones = who;
+	spoilt = proposed = 0;
+	mesh.tap = tap_silent;
+	for (struct km_held *h; (h = km_pool_choose(p, p->keys, 0, &status));)
+		km_pool_burn(p, h);
+	while (!km_pool_ready(p->keys, p->s->roster.members & ~who) && proposed < 10)
+		mesh_run(&mesh, 500000);
+	/* the first was spoilt by whom nothing marks, the second leaves them out */
+	assert_true(spoilt > 0);
+	assert_in_range(proposed, 2, 3);
+	for (unsigned i = km_set_next(p->s->roster.members & ~who, 0); i; i = km_set_next(p->s->roster.members & ~who, i)) {
+		assert_int_equal(mesh.node[i].peer->quarantined | mesh.node[i].peer->disputed, 0);
+		assert_int_equal(mesh.node[i].peer->scored[OWNER] & ~who, 0);
+	}
+	mesh_free(&mesh);
+}
+
+static void test_silent(void **state)
+{
+	silent(5, 1u << 3 | 1u << 4);
+	silent(7, 1u << 3 | 1u << 6);
+	silent(5, 1u << 4);
+}
+
 /* With five peers and T = 3 engine majority has nobody to leave out: engine any makes presignatures by quorums without it. */
 static void test_nobody_to_spare(void **state)
 {
@@ -201,5 +279,5 @@ static void test_nobody_to_spare(void **state)
 	assert_true(left_after(3, tap_stale) > 0);
 }
 
-KM_TESTS(cmocka_unit_test(test_for_itself_only), cmocka_unit_test(test_refuses), cmocka_unit_test(test_aborts),
+KM_TESTS(cmocka_unit_test(test_silent), cmocka_unit_test(test_for_itself_only), cmocka_unit_test(test_refuses), cmocka_unit_test(test_aborts),
 	 cmocka_unit_test(test_splits), cmocka_unit_test(test_nobody_to_spare))

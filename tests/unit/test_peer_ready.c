@@ -79,8 +79,10 @@ static void test_c4_withheld(void **state)
 	mesh_free(&mesh);
 }
 
-/* Signs another READY over the one that the corrupt peer says: with an index more, or another hash for its last. */
-static int other_ready(struct mesh *m, struct mesh_packet *k, int boast)
+/* Signs another READY over the one that the corrupt peer says: with an index more, without its last one, or with another hash for that. */
+enum other { MORE, LESS, OTHER };
+
+static int other_ready(struct mesh *m, struct mesh_packet *k, enum other what)
 {
 	static uint8_t leaf[KM_MAX_BATCH][KM_HASH_SIZE];
 	struct km_ready r;
@@ -94,8 +96,13 @@ static int other_ready(struct mesh *m, struct mesh_packet *k, int boast)
 	unsigned n = km_ready_count(r.held, KM_MAX_BATCH);
 	memcpy(leaf, r.leaf, (size_t)n * KM_HASH_SIZE);
 	r.leaf = leaf[0];
-	if (boast)
+	unsigned last = KM_MAX_BATCH - 1;
+	while (!km_ready_has(r.held, last))
+		last--;
+	if (what == MORE)
 		km_ready_set(r.held, KM_MAX_BATCH - 1);
+	else if (what == LESS)
+		r.held[last / 8] &= (uint8_t)~(1u << last % 8);
 	else
 		leaf[n - 1][3] ^= 1;
 	km_buf_init(&b);
@@ -109,7 +116,7 @@ static int other_ready(struct mesh *m, struct mesh_packet *k, int boast)
 /* It names what nobody holds: what is right of it counts. */
 static int boasts(struct mesh *m, struct mesh_packet *k)
 {
-	return other_ready(m, k, 1);
+	return other_ready(m, k, MORE);
 }
 
 static void test_boasts(void **state)
@@ -122,10 +129,36 @@ static void test_boasts(void **state)
 	mesh_free(&mesh);
 }
 
+static unsigned waiting(void)
+{
+	unsigned n = 0;
+
+	for (const struct km_held *h = peer(OWNER)->lots->helds; h; h = h->lot_next)
+		n += h->pool && !h->ready;
+	return n;
+}
+
+/* It does not hold one: that one is not used, the rest is. */
+static int holds_less(struct mesh *m, struct mesh_packet *k)
+{
+	return other_ready(m, k, LESS);
+}
+
+static void test_holds_less(void **state)
+{
+	setup(7);
+	start_over(holds_less);
+	mesh_run(&mesh, 3000000);
+	assert_true(ready(EVIL, 0) >= 9);
+	assert_int_equal(waiting(), 1);
+	blames_nobody();
+	mesh_free(&mesh);
+}
+
 /* Other values under its own name: only they are a cause to part. */
 static int lies(struct mesh *m, struct mesh_packet *k)
 {
-	return other_ready(m, k, 0);
+	return other_ready(m, k, OTHER);
 }
 
 static void test_lies(void **state)
@@ -151,6 +184,7 @@ static void test_silent(void **state)
 	start_over(no_ready);
 	mesh_run(&mesh, 17000000);
 	assert_true(ready(0, EVIL) >= 9);
+	assert_int_equal(ready(EVIL, 0), 0);
 	for (unsigned i = 1; i <= N; i++)
 		assert_int_equal(km_set_has(peer(OWNER)->scored[i], EVIL), i == OWNER);
 	blames_nobody();
@@ -217,5 +251,6 @@ static void test_quiet_since_c4(void **state)
 	mesh_free(&mesh);
 }
 
-KM_TESTS(cmocka_unit_test(test_c4_withheld), cmocka_unit_test(test_boasts), cmocka_unit_test(test_lies), cmocka_unit_test(test_silent),
+KM_TESTS(cmocka_unit_test(test_c4_withheld), cmocka_unit_test(test_boasts), cmocka_unit_test(test_holds_less),
+	 cmocka_unit_test(test_lies), cmocka_unit_test(test_silent),
 	 cmocka_unit_test(test_useless_run_failed), cmocka_unit_test(test_quiet_since_c4))

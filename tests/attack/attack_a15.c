@@ -79,7 +79,8 @@ static unsigned list(const struct km_machine *m, const struct km_msg *other, uin
 	return n;
 }
 
-static void judged(struct km_verdict *v)
+/* listed: the M3 shown stands in the list; otherwise the list is peer 2's own. */
+static void judged(struct km_verdict *v, int listed)
 {
 	struct group *g = calloc(1, sizeof(*g));
 	uint8_t digest[4 * KM_MAX_PEERS][KM_HASH_SIZE], *again, *raw;
@@ -109,7 +110,7 @@ static void judged(struct km_verdict *v)
 		km_evidence_whole(&b, &g->setup.join[i]);
 	assert_int_equal(km_presign_shape(m->state, KM_PRESIGN_C3, HONEST, 0, &shape), KM_OK);
 	km_evidence_rows(&b, &m->bcast[KM_PRESIGN_C3][HONEST].msg, &shape, c3_leaf, 2);
-	km_evidence_digests(&b, (const uint8_t(*)[KM_HASH_SIZE])digest, list(m, &other, digest));
+	km_evidence_digests(&b, (const uint8_t(*)[KM_HASH_SIZE])digest, list(m, listed ? &other : m3, digest));
 	assert_int_equal(km_presign_shape(m->state, KM_PRESIGN_M3, CORRUPT, 0, &shape), KM_OK);
 	for (unsigned j = 1; j <= m->n; j++)
 		km_evidence_rows(&b, j == CORRUPT ? &other : &m->bcast[KM_PRESIGN_M3][j].msg, &shape, &m3_leaf, 1);
@@ -127,9 +128,20 @@ static void test_judge(void **state)
 	struct km_verdict v;
 
 	rules_all();
-	judged(&v);
+	judged(&v, 1);
 	assert_int_equal(v.culprit, 0);
 	assert_string_equal(v.why, "the view shown is not its author's");
+}
+
+/* Peer 2's view as it was, and a row out of another message. */
+static void test_row_outside_the_view(void **state)
+{
+	struct km_verdict v;
+
+	rules_all();
+	judged(&v, 0);
+	assert_int_equal(v.culprit, 0);
+	assert_string_equal(v.why, "what the author saw of w and R is not shown");
 }
 
 static void test_judge_without_rule(void **state)
@@ -138,10 +150,10 @@ static void test_judge_without_rule(void **state)
 
 	rules_all();
 	rule_off(km_rule_judge_view);
-	judged(&v);
+	judged(&v, 1);
 	assert_int_equal(v.culprit, HONEST);
 	assert_int_equal(v.kind, KM_EV_C3_PROOF);
 }
 
 KM_TESTS(cmocka_unit_test(test_stopped), cmocka_unit_test(test_without_rule), cmocka_unit_test(test_judge),
-	 cmocka_unit_test(test_judge_without_rule))
+	 cmocka_unit_test(test_row_outside_the_view), cmocka_unit_test(test_judge_without_rule))

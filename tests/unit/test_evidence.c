@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include "../lib/test.h"
 #include "../lib/evid.h"
+#include "proto/evidence_impl.h"
 #include "proto/presign_impl.h"
+#include "proto/ready.h"
 
 static void check(const struct evid *e, const uint8_t *ev, size_t len, const char *what)
 {
@@ -58,6 +60,77 @@ static void test_honest(void **state)
 		evid_clear(&e);
 	}
 	assert_true(shown >= 17);
+}
+
+/* One bit of what is shown of honest work is another: of every byte of a record and what belongs to it, of sixty bytes of the rest. */
+static void test_honest_flips(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_verdict v;
+		struct evid e;
+
+		evid_make(&e, k, 1);
+		size_t step = e.kind == KM_EV_RECORD ? 1 : e.len / 60 + 1;
+		for (size_t at = 0; e.ev && at < e.len; at += step) {
+			e.ev[at] ^= (uint8_t)(1u << at % 8);
+			evid_judge(&e, e.ev, e.len, &v);
+			e.ev[at] ^= (uint8_t)(1u << at % 8);
+			if (v.culprit)
+				fail_msg("%s, byte %zu: convicts %u: %s", e.name, at, v.culprit, v.why);
+		}
+		evid_clear(&e);
+	}
+}
+
+/* Twice the right share, with half the nonce: the two fit each other. The nonce of the request decides. */
+static void test_nonce_that_fits(void **state)
+{
+	unsigned tried = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < evid_count(); k++) {
+		struct km_record_body rec;
+		struct km_scalar half;
+		struct km_identity id;
+		struct km_buf record, b;
+		struct km_verdict v;
+		struct km_msg m;
+		struct evid e;
+		struct km_ev ev;
+
+		evid_make(&e, k, 1);
+		if (!e.ev || e.kind != KM_EV_RECORD) {
+			evid_clear(&e);
+			continue;
+		}
+		assert_int_equal(km_ev_read(&ev, e.ev, e.len), KM_OK);
+		assert_int_equal(km_record_get(e.table.curve, &rec, &ev.item[0].msg), KM_OK);
+		km_scalar_set_u32(&half, 2);
+		km_scalar_mul(e.table.curve, &rec.s, &rec.s, &half);
+		km_scalar_inv(e.table.curve, &half, &half);
+		km_point_mul_var(e.table.curve, &rec.rr, &half, &rec.rr);
+		net_identity(e.seed, EVID_CULPRIT, &id);
+		km_buf_init(&record);
+		assert_int_equal(km_record_build(&record, EVID_CULPRIT, ev.item[0].msg.recipient, e.table.curve, &rec, &id), KM_OK);
+		assert_int_equal(km_msg_parse(&m, record.data, record.len), KM_OK);
+		km_buf_init(&b);
+		km_evidence_begin(&b, KM_EV_RECORD, ev.context, 4);
+		km_evidence_whole(&b, &m);
+		km_evidence_whole(&b, &ev.item[1].msg);
+		km_evidence_bytes(&b, ev.item[2].p, ev.item[2].len);
+		km_evidence_bytes(&b, ev.item[3].p, ev.item[3].len);
+		assert_int_equal(b.err, 0);
+		evid_judge(&e, b.data, b.len, &v);
+		if (v.culprit != EVID_CULPRIT)
+			fail_msg("%s: convicts %u: %s", e.name, v.culprit, v.why);
+		tried++;
+		km_buf_clear(&b);
+		km_buf_clear(&record);
+		km_ev_clear(&ev);
+		evid_clear(&e);
+	}
+	assert_true(tried >= 1);
 }
 
 /* What is dear to judge says beforehand whom it is about. */
@@ -335,6 +408,36 @@ static void twice(struct group *g, const struct km_msg *one, const struct km_msg
 	is_void(g, &b, what);
 }
 
+/* Two contents that peer 3 signed for one place: whom they convict. */
+static void one_place(struct group *g, unsigned proto, unsigned round, unsigned culprit)
+{
+	static const struct km_shape shape = { .head = 1 };
+	const uint8_t sid[KM_HASH_SIZE] = { 5 };
+	struct km_identity id;
+	struct km_verdict v;
+	struct km_buf raw[2], b;
+	struct km_msg m[2];
+
+	net_identity(70, 3, &id);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint8_t body = (uint8_t)i;
+
+		km_buf_init(&raw[i]);
+		assert_int_equal(km_msg_build(&raw[i], (uint8_t)proto, (uint8_t)round, 3, 0, sid, &shape, &body, &id), KM_OK);
+		assert_int_equal(km_msg_parse(&m[i], raw[i].data, raw[i].len), KM_OK);
+	}
+	begin(g, &b, KM_EV_EQUIVOCATION, 2);
+	km_evidence_header(&b, &m[0]);
+	km_evidence_header(&b, &m[1]);
+	assert_int_equal(b.err, 0);
+	group_judge(g, b.data, b.len, &v);
+	if (v.culprit != culprit)
+		fail_msg("protocol %u, round %u: convicts %u: %s", proto, round, v.culprit, v.why);
+	km_buf_clear(&b);
+	km_buf_clear(&raw[0]);
+	km_buf_clear(&raw[1]);
+}
+
 static void rows_of(struct group *g, struct km_buf *b, unsigned round, unsigned who, uint32_t leaf)
 {
 	struct km_shape shape;
@@ -370,6 +473,12 @@ static void test_composed(void **state)
 	twice(g, &g->setup.propose, &other->propose, "two proposals");
 	for (unsigned i = 0; i < 3; i++)
 		twice(g, &g->setup.join[i], &other->join[i], "two joins");
+
+	/* kinds of message that any number may be signed of, even where somebody wrote them down under one sid */
+	one_place(g, KM_PROTO_SETUP, KM_SETUP_PROPOSE, 0);
+	one_place(g, KM_PROTO_SETUP, KM_SETUP_JOIN, 0);
+	one_place(g, KM_PROTO_DISPUTE, 1, 0);
+	one_place(g, KM_PROTO_MAJORITY, KM_PRESIGN_M2, 3);
 
 	/* quorum {2, 3}: the V of another member, the list of another dealer, the commitment of another */
 	begin(g, &b, KM_EV_EPSILON, 2);
@@ -416,7 +525,7 @@ static void test_names(void **state)
 	assert_string_equal(km_evidence_name((enum km_evidence_kind)99), "?");
 }
 
-KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_accused), cmocka_unit_test(test_flips),
-	 cmocka_unit_test(test_lengths),
+KM_TESTS(cmocka_unit_test(test_proves), cmocka_unit_test(test_honest), cmocka_unit_test(test_honest_flips),
+	 cmocka_unit_test(test_nonce_that_fits), cmocka_unit_test(test_accused), cmocka_unit_test(test_flips), cmocka_unit_test(test_lengths),
 	 cmocka_unit_test(test_frames), cmocka_unit_test(test_knowledge), cmocka_unit_test(test_other_key), cmocka_unit_test(test_files),
 	 cmocka_unit_test(test_composed), cmocka_unit_test(test_names))

@@ -38,7 +38,7 @@ fault() {
 	for f_test in "$@"; do
 		f_program=${f_test%%:*}
 		case " sim $run" in *" $f_program "*) ;; *) echo "$f_program is in no TESTS"; continue ;; esac
-		[ "$f_program" = "$f_test" ] || grep -q "cmocka_unit_test[a-z_]*(${f_test#*:}[,)]" "$top_srcdir/$f_program.c" || echo "$f_program has no case ${f_test#*:}"
+		[ "$f_program" = "$f_test" ] || grep -qE "(\\(|, )${f_test#*:}[,)]" "$top_srcdir/$f_program.c" || echo "$f_program has no case ${f_test#*:}"
 	done
 }
 

@@ -173,12 +173,15 @@ static void print_peer(const struct subject *s, unsigned id)
 static const char *round_name(unsigned proto, unsigned round)
 {
 	static const char *const dkg[] = {"G1", "G2", "G3", "G4", "G5", "G6"};
+	static const char *const reshare[] = {"R1", "R2", "R3", "R4", "R5", "STORED"};
 	static const char *const majority[] = {"M1", "M2", "M3", "C3", "OK", "PASS", "C4"};
 	static const char *const any[] = {"Y1", "Y2", "Y3", "Y4", "C3", "OK", "PASS", "C4"};
 	size_t at = round - 1u;
 
 	if (proto == KM_PROTO_DKG && at < 6)
 		return dkg[at];
+	if (proto == KM_PROTO_RESHARE && at < 6)
+		return reshare[at];
 	if (proto == KM_PROTO_MAJORITY && at < 7)
 		return majority[at];
 	if (proto == KM_PROTO_ANY && at < 8)
@@ -188,7 +191,8 @@ static const char *round_name(unsigned proto, unsigned round)
 
 static void print_run(const struct subject *s, const struct km_verdict *v)
 {
-	static const char *const runs[] = {[KM_PROTO_DKG] = "a key generation", [KM_PROTO_MAJORITY] = "a presigning run (engine majority)",
+	static const char *const runs[] = {[KM_PROTO_DKG] = "a key generation", [KM_PROTO_RESHARE] = "a reshare",
+					   [KM_PROTO_MAJORITY] = "a presigning run (engine majority)",
 					   [KM_PROTO_ANY] = "a presigning run (engine any)", [KM_PROTO_RECORD] = "a request to sign",
 					   [KM_PROTO_READY] = "the end of a presigning run"};
 	const char *run = v->proto < sizeof(runs) / sizeof(runs[0]) && runs[v->proto] ? runs[v->proto] : "a run";
@@ -218,7 +222,6 @@ static void print_run(const struct subject *s, const struct km_verdict *v)
 /* Whose identities the verdict stands on, and whether they are the operator's. */
 static void print_trust(const struct subject *s, const struct km_verdict *v)
 {
-	const uint8_t (*ids)[KM_IDKEY_SIZE] = s->has_table ? s->table.idkeys : s->idkeys;
 	uint32_t set = v->participants ? v->participants | km_set_bit(v->culprit) : s->has_table ? s->table.members : km_set_bit(v->culprit);
 	unsigned others = 0;
 
@@ -226,17 +229,19 @@ static void print_trust(const struct subject *s, const struct km_verdict *v)
 			     : "This holds if the identities below are those of your mesh; compare them, or name your roster.conf with --roster%s:\n",
 	       s->has_roster ? s->o->roster : "");
 	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
+		/* a new member of a reshare is not in the table yet */
+		const uint8_t *id = s->has_table && km_set_has(s->table.members, i) ? s->table.idkeys[i] : s->idkeys[i];
 		const char *same = "";
 
 		if (s->has_roster && !s->roster.peer[i].id)
 			same = "  not in the roster";
 		else if (s->has_roster)
-			same = memcmp(ids[i], s->roster.peer[i].identity, KM_IDKEY_SIZE) ? "  ANOTHER than in the roster" : "  as in the roster";
+			same = memcmp(id, s->roster.peer[i].identity, KM_IDKEY_SIZE) ? "  ANOTHER than in the roster" : "  as in the roster";
 		others += same[0] && same[2] != 'a';
 		printf("  ");
 		print_peer(s, i);
 		printf("  ");
-		print_hex(ids[i], KM_IDKEY_SIZE);
+		print_hex(id, KM_IDKEY_SIZE);
 		printf("%s\n", same);
 	}
 	if (others)

@@ -18,6 +18,7 @@
  *
  *	E1  HEADER, HEADER                       one proto, round, sid, sender, recipient; two contents. Not PROPOSE, JOIN, DISPUTE.
  *	                                         RECORD: two bodies for one presignature, whoever asked.
+ *	G1 to G5 of a key generation are R1 to R5 of a reshare, which is judged with the old table, the evidence's context.
  *	E2* WHOLE G1, WHOLE G2                   key generation: a G2 with what is no point or scalar
  *	    ROWS (one leaf)                      presigning: a leaf with what is no point, scalar, or zero where it must be
  *	E3* ROWS C3 (leaf 1 + position of the index among the author's own), DIGESTS, one ROWS for every participant by sender
@@ -28,7 +29,7 @@
  *	E4* ROWS C4, ROWS C3                     row of one index each: epsilon_j G is not X_j^S - V_j
  *	E5  WHOLE RECORD, WHOLE READY, BYTES row, BYTES request                     (see ready.h)
  *	E6* HEADER M1 (private), WHOLE M1 (list)
- *	E7* WHOLE G1, WHOLE G2                   key generation: G2 does not open G1, or a proof in it fails
+ *	E7* WHOLE G1, WHOLE G2                   key generation: G2 does not open G1, or a proof in it fails; reshare: also C_0 other than X_i^Q
  *	    WHOLE M2, WHOLE M3                   presigning: the R_i of M3 are not what C0 committed to (any: Y3, Y4)
  *	E7b* WHOLE G5 (complaint), DIGESTS, WHOLE G2 of its author      DIGESTS: all of G1, G2, G3 by round and sender, which hash into the
  *	                                         prev of the accused's G4; the complaint holds that G4. Convicts the accused.
@@ -71,7 +72,7 @@ int km_evidence_wrap(struct km_buf *out, const uint8_t *from_machine, size_t len
 /* ---- judging */
 struct km_judge {
 	/* Identities by peer id, zero = no such peer. With a table signatures are checked under its identities, and who is convicted must
-	 * have the same one here. NULL: as in the table. */
+	 * have the same one here; new members of a reshare are known from here alone. NULL: as in the table. */
 	const uint8_t (*idkeys)[KM_IDKEY_SIZE];
 	const struct km_table *table;            /* the one whose hash the evidence names; NULL: only kinds without a table can be judged */
 	const uint8_t *roster;                   /* roster hash, for key generations; NULL: not compared */

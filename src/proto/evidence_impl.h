@@ -46,6 +46,7 @@ struct km_desk {
 	const struct km_ev *ev;
 	struct km_verdict *v;
 	const uint8_t (*idkeys)[KM_IDKEY_SIZE];  /* signatures are checked under these */
+	uint8_t people[KM_MAX_PEERS + 1][KM_IDKEY_SIZE]; /* a reshare's: of two tables */
 	const struct km_curve *curve;
 	const struct km_ev_item *item;           /* behind the set-up */
 	unsigned n;
@@ -62,6 +63,7 @@ int km_desk_convict(struct km_desk *d, const struct km_msg *wrong, unsigned culp
 
 /* judge_dkg.c, judge_presign.c, judge_record.c, judge_opened.c: one kind each or a few; KM_OK with the verdict or KM_E_NOMEM. */
 int km_judge_dkg(struct km_desk *d) KM_MUST;
+int km_judge_reshare(struct km_desk *d) KM_MUST;
 int km_judge_presign(struct km_desk *d) KM_MUST;
 int km_judge_record(struct km_desk *d) KM_MUST;
 int km_judge_opened(struct km_desk *d) KM_MUST;

@@ -148,8 +148,8 @@ static int presign_possible(const struct km_desk *d)
 /* PROPOSE, JOIN and DISPUTE name their content in their sid field, and a peer may sign many of them; gossip is not signed. */
 static int exclusive(unsigned proto)
 {
-	return proto == KM_PROTO_DKG || proto == KM_PROTO_MAJORITY || proto == KM_PROTO_ANY || proto == KM_PROTO_READY ||
-	       proto == KM_PROTO_RECORD;
+	return proto == KM_PROTO_DKG || proto == KM_PROTO_RESHARE || proto == KM_PROTO_MAJORITY || proto == KM_PROTO_ANY ||
+	       proto == KM_PROTO_READY || proto == KM_PROTO_RECORD;
 }
 
 static int judge_equivocation(struct km_desk *d)
@@ -199,10 +199,24 @@ static int with_run(struct km_desk *d)
 		d->curve = km_curve_by_id(d->prop.curve);
 		return d->curve ? km_judge_dkg(d) : km_desk_void(d, "no such curve");
 	}
+	if (d->prop.purpose == KM_PURPOSE_RESHARE)
+		return km_judge_reshare(d);
 	if (!j->table || !presign_possible(d))
 		return km_desk_void(d, "no honest peer joins such a run");
 	d->curve = j->table->curve;
 	return d->ev->kind == KM_EV_OPENED ? km_judge_opened(d) : km_judge_presign(d);
+}
+
+/* Old members are whom their table says, new ones whom the roster says; which of them is a new member, PROPOSE says. */
+static void with_joiners(struct km_desk *d)
+{
+	const struct km_judge *j = d->j;
+
+	memcpy(d->people, j->table->idkeys, sizeof(d->people));
+	for (unsigned i = 1; j->idkeys && i <= KM_MAX_PEERS; i++)
+		if (!km_set_has(j->table->members, i))
+			memcpy(d->people[i], j->idkeys[i], KM_IDKEY_SIZE);
+	d->idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])d->people;
 }
 
 static int judge(struct km_desk *d)
@@ -210,13 +224,16 @@ static int judge(struct km_desk *d)
 	const struct km_judge *j = d->j;
 	const struct km_ev *ev = d->ev;
 	int named = j->table && memcmp(j->table->hash, ev->context, KM_HASH_SIZE) == 0;
+	int shown = km_evidence_has_setup(ev->kind) && ev->item[0].form == KM_FORM_WHOLE && ev->item[0].msg.body_len;
+	int purpose = shown ? ev->item[0].msg.body[0] : 0;
 	/* a key generation has no table yet */
-	int needs = ev->kind == KM_EV_RECORD || (km_evidence_has_setup(ev->kind) && ev->item[0].form == KM_FORM_WHOLE &&
-						 ev->item[0].msg.body_len && ev->item[0].msg.body[0] == KM_PURPOSE_PRESIGN);
+	int needs = ev->kind == KM_EV_RECORD || purpose == KM_PURPOSE_PRESIGN || purpose == KM_PURPOSE_RESHARE;
 
 	if (needs && !named)
 		return km_desk_void(d, j->table ? "the table given is not the one the evidence names" : "a table is needed to judge this");
 	d->idkeys = named ? j->table->idkeys : j->idkeys;
+	if (named && (purpose == KM_PURPOSE_RESHARE || (ev->kind == KM_EV_EQUIVOCATION && ev->item[0].msg.proto == KM_PROTO_RESHARE)))
+		with_joiners(d);
 	if (!d->idkeys)
 		return km_desk_void(d, "identities are needed to judge this");
 	if (!all_signed(d))

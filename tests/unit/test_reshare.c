@@ -2,6 +2,7 @@
  * they. */
 #include "tests/lib/test.h"
 #include "tests/lib/reshare_help.h"
+#include "proto/evidence.h"
 
 static const struct km_curve *curve;
 
@@ -256,6 +257,53 @@ static uint8_t *row_of(struct km_dkg_state *st, unsigned j)
 	return st->g4 + s.head + (size_t)s.row * km_dkg_g4_row(st->group.over->receivers, st->m->self, j);
 }
 
+/* As a stranger judges it who has the roster and the old table. */
+static void check_offline(const struct rsh *r, const struct net_party *p, unsigned evil)
+{
+	const uint8_t(*keys)[KM_IDKEY_SIZE] = (const uint8_t(*)[KM_IDKEY_SIZE])r->d.keys;
+	uint8_t other[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
+	struct km_judge j = { .idkeys = keys, .table = &r->old->table };
+	struct km_table table = r->old->table;
+	struct km_verdict v;
+	struct km_buf b;
+
+	km_buf_init(&b);
+	assert_int_equal(km_evidence_wrap(&b, p->evidence, p->evidence_len, table.hash, &r->d.setup.propose, r->d.setup.join, r->d.setup.n),
+			 KM_OK);
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, evil);
+	assert_int_equal(v.proto, KM_PROTO_RESHARE);
+	assert_non_null(strstr(v.why, "in the reshare"));
+	assert_memory_equal(v.sid, r->d.setup.sid, KM_HASH_SIZE);
+	/* without the table, without the roster, with other people in it: nothing */
+	j.table = NULL;
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, 0);
+	j = (struct km_judge){ .table = &r->old->table };
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, 0);
+	memcpy(other, r->d.keys, sizeof(other));
+	memcpy(other[6], other[7], KM_IDKEY_SIZE);
+	j.idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])other;
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, 0);
+	/* a table with other shares under the old name would make an honest constant look wrong */
+	j = (struct km_judge){ .idkeys = keys, .table = &table };
+	table.xi[1] = table.xi[2];
+	assert_int_equal(km_table_finish(&table), KM_OK);
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, 0);
+	/* no byte of the set-up may be another */
+	j.table = &r->old->table;
+	for (size_t at = KM_EVIDENCE_HEAD; at < KM_EVIDENCE_HEAD + KM_MSG_HEAD + 300; at += 23) {
+		b.data[at] ^= 1;
+		assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+		assert_int_equal(v.culprit, 0);
+		b.data[at] ^= 1;
+	}
+	km_buf_clear(&b);
+}
+
 static void run_corrupt(unsigned evil, dkg_evil_fn before, dkg_evil_fn after, int kind)
 {
 	struct km_dkg_over over;
@@ -280,6 +328,8 @@ static void run_corrupt(unsigned evil, dkg_evil_fn before, dkg_evil_fn after, in
 		assert_int_equal(km_reshare_take(r.d.m[i], &s), KM_E_STATE);
 		assert_null(km_dkg_state(r.d.m[i])->sec);
 		assert_null(km_dkg_state(r.d.m[i])->share);
+		if (i == km_set_next(dkg_honest(&r.d), 0))
+			check_offline(&r, p, evil);
 		/* it proves to anybody who knows the group what it says, or nothing */
 		for (uint8_t k = 0; k < 16; k++) {
 			p->evidence[0] = k;
@@ -497,6 +547,20 @@ static enum net_verdict split_tap(void *ctx, uint8_t from, uint8_t to, uint8_t *
 	return NET_PASS;
 }
 
+static void check_equivocation(const struct rsh *r, const uint8_t *from_machine, size_t len, unsigned evil)
+{
+	struct km_judge j = { .idkeys = (const uint8_t(*)[KM_IDKEY_SIZE])r->d.keys, .table = &r->old->table };
+	struct km_verdict v;
+	struct km_buf b;
+
+	km_buf_init(&b);
+	assert_int_equal(km_evidence_wrap(&b, from_machine, len, r->old->table.hash, NULL, NULL, 0), KM_OK);
+	assert_int_equal(km_evidence_judge(b.data, b.len, &j, &v), KM_OK);
+	assert_int_equal(v.culprit, evil);
+	assert_int_equal(v.kind, KM_EV_EQUIVOCATION);
+	km_buf_clear(&b);
+}
+
 /* Two messages for one place: no two honest peers end with different tables, none is convicted, and headers that are shown name who it
  * was. */
 static void test_split(void **state)
@@ -504,15 +568,16 @@ static void test_split(void **state)
 	struct rsh_key key;
 
 	rsh_key_make(&key, 32, curve, 0x1f, 3);
-	for (unsigned round = 1; round <= 5; round++) {
-		struct split s = { .evil = DEALER, .round = round, .victim = 6 };
+	for (unsigned k = 0; k < 10; k++) {
+		unsigned round = 1 + k % 5;
+		struct split s = { .evil = k < 5 ? DEALER : COMES, .round = round, .victim = 6 };
 		uint32_t convicted = 0;
 		struct km_outs outs;
 		struct km_buf b;
 		struct rsh r;
 
-		s.at = round == KM_DKG_G2 ? KM_HASH_SIZE + 1 : round == KM_DKG_G4 ? KM_HASH_SIZE : 0;
-		rsh_init(&r, &key, 60 + round, Q, J, J, 3);
+		s.at = round == KM_DKG_G2 ? KM_HASH_SIZE + 1 : round == KM_DKG_G4 && k < 5 ? KM_HASH_SIZE : 0;
+		rsh_init(&r, &key, 60 + k, Q, J, J, 3);
 		s.d = &r.d;
 		r.d.corrupt = km_set_bit(s.evil);
 		net_tap(r.d.net, split_tap, &s);
@@ -530,6 +595,7 @@ static void test_split(void **state)
 			assert_int_equal(km_dkg_headers(r.d.m[6], round, &b), KM_OK);
 			assert_int_equal(km_dkg_compare_headers(r.d.m[3], b.data, b.len, &outs), KM_OK);
 			assert_true(outs.head && outs.head->kind == KM_OUT_CONVICT && outs.head->peer == s.evil && !outs.head->next);
+			check_equivocation(&r, outs.head->data, outs.head->len, s.evil);
 		}
 		km_outs_clear(&outs);
 		km_buf_clear(&b);

@@ -517,7 +517,8 @@ static void fill_settings(struct kmd_config *c)
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 {
 	const config_setting_t *root = config_root_setting(at->lc);
-	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->backup_directory, &c->listen_local};
+	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->backup_directory, &c->listen_local,
+			  &c->audit_export_dir};
 	int err = KM_OK;
 	size_t i;
 
@@ -531,6 +532,11 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 	if (!err && !kmd_log_level_by_name(c->log_level))
 		err = kmd_conf_error(at, root, "log_level", "unknown log_level \"%s\"; write error, warn, notice, info or debug",
 				     c->log_level);
+	if (!err && strcmp(c->audit_sync, "batch") && strcmp(c->audit_sync, "always"))
+		err = kmd_conf_error(at, config_setting_get_member(root, "audit"), "sync", "unknown audit.sync \"%s\"; write batch or always",
+				     c->audit_sync);
+	if (!err)
+		err = check_name(at, config_setting_get_member(root, "audit"), c->audit_mesh);
 	if (!err && c->pool_low > c->pool_target)
 		err = kmd_conf_error(at, config_setting_get_member(root, "pool"), "low",
 				     "pool.low = %u is more than pool.target = %u; write a smaller number", c->pool_low,
@@ -550,5 +556,7 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 		err = check_files(c, at, root);
 	if (!err)
 		fill_settings(c);
+	if (!err)
+		memcpy(c->settings.mesh, c->audit_mesh, strlen(c->audit_mesh) + 1);
 	return err;
 }

@@ -58,7 +58,7 @@ static void pending_free(struct kmd_pending *p)
 }
 
 /* What a node sends to the other node of this very daemon needs no socket. */
-static void do_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
+void kmd_daemon_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
 {
 	struct km_event ev = {.kind = KM_EVENT_MESSAGE};
 
@@ -102,35 +102,13 @@ static void do_work(struct kmd_daemon *d, enum kmd_side side, const struct km_ef
 	kmd_daemon_post(d, side, &ev, NULL, 0, 0);
 }
 
-static int do_audit(struct kmd_daemon *d, const struct km_effect *e)
-{
-	struct kmd_fail f;
-
-	if (!d->audit || (!kmd_auditfile_settle(d->audit, &f) && !kmd_auditfile_append(d->audit, e->data, e->len, &f)))
-		return KM_OK;
-	kmd_auditfile_owe(d->audit, e->data, e->len);
-	kmd_log_limited(KM_LOG_ERROR, "not signing: %s", f.text);
-	return KM_E_IO;
-}
-
-/* WHY not only in the step that made the share: a signer repeats it when asked again, and an aggregator's own one leaves with the
- * signature, when the last of the others' has come. */
-static int may_leave(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
-{
-	struct kmd_fail f;
-
-	if (side != KMD_SIDE_PEER || !d->audit || !e->len || (e->data[0] != KM_FRAME_SHARE && e->data[0] != KM_FRAME_REPLY))
-		return 1;
-	return !kmd_auditfile_settle(d->audit, &f);
-}
-
 static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e)
 {
 	struct kmd_fail f;
 
 	switch (e->kind) {
 	case KM_EFFECT_SEND:
-		do_send(d, side, e);
+		kmd_daemon_send(d, side, e);
 		break;
 	case KM_EFFECT_PERSIST:
 		do_persist(d, side, e);
@@ -170,9 +148,9 @@ void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *
 				side == KMD_SIDE_PEER ? "peer" : "frontend", (int)ev->kind, km_strerror(err));
 	while ((e = km_effects_pop(&d->fx))) {
 		if (e->kind == KM_EFFECT_AUDIT)
-			unlogged |= do_audit(d, e) != KM_OK;
+			unlogged |= kmd_daemon_audit(d, e->data, e->len) != KM_OK;
 		/* WHY: a share leaves only after it was written down. The presignature is spent all the same. */
-		if (e->kind != KM_EFFECT_SEND || (!unlogged && may_leave(d, side, e)))
+		if (e->kind != KM_EFFECT_SEND || (!unlogged && kmd_daemon_may_leave(d, side, e)))
 			carry_out(d, side, e);
 		km_effects_recycle(&d->fx, e);
 	}
@@ -244,16 +222,6 @@ static void take_worked(struct kmd_daemon *d)
 	}
 }
 
-static void reopen_audit(struct kmd_daemon *d)
-{
-	struct kmd_fail f = {""};
-
-	if (d->audit && kmd_auditfile_reopen(d->audit, &f))
-		kmd_log(KM_LOG_ERROR, "SIGHUP: %s", f.text);
-	else
-		kmd_log(KM_LOG_NOTICE, "SIGHUP: the audit log was reopened (a changed configuration takes effect by a restart)");
-}
-
 static void signal_ready(struct kmd_watch *w, uint32_t events)
 {
 	struct kmd_daemon *d = w->ctx;
@@ -261,7 +229,7 @@ static void signal_ready(struct kmd_watch *w, uint32_t events)
 
 	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
-			reopen_audit(d);
+			kmd_log(KM_LOG_NOTICE, "SIGHUP: nothing to read again (a changed configuration takes effect by a restart)");
 			continue;
 		}
 		kmd_log(KM_LOG_NOTICE, "signal %s: stopping", si.ssi_signo == SIGTERM ? "TERM" : "INT");
@@ -323,6 +291,7 @@ static void every_second(struct kmd_daemon *d, uint64_t now_us)
 	if (now_us >= d->next_second_us) {
 		d->next_second_us = now_us + 1000000;
 		sample(d);
+		kmd_daemon_audit_second(d);
 	}
 	if (d->watchdog_us && now_us >= d->next_watchdog_us) {
 		d->next_watchdog_us = now_us + d->watchdog_us;
@@ -418,14 +387,6 @@ static int make_nodes(struct kmd_daemon *d, struct kmd_fail *f)
 	return err;
 }
 
-static int open_audit(struct kmd_daemon *d, struct kmd_fail *f)
-{
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/audit", d->config->state_dir);
-	return kmd_auditfile_open(&d->audit, path, f);
-}
-
 static int watch_all(struct kmd_daemon *d, struct kmd_fail *f)
 {
 	sigemptyset(&d->signals);
@@ -461,7 +422,7 @@ static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 		if (!err)
 			err = kmd_store_open(&d->store, c->state_dir, c->seal_key, f);
 		if (!err)
-			err = open_audit(d, f);
+			err = kmd_daemon_audit_open(d, f);
 		if (!err)
 			err = kmd_recovery_open(&d->recovery, c->state_dir, f);
 		if (!err && kmd_workers_new(&d->workers, c->workers, c->worker_nice))
@@ -521,6 +482,7 @@ void kmd_daemon_free(struct kmd_daemon *d)
 		kmd_daemon_step(d, KMD_SIDE_PEER, &stop);
 		kmd_daemon_step(d, KMD_SIDE_FRONTEND, &stop);
 	}
+	kmd_daemon_audit_close(d);
 	kmd_local_close(d->local);
 	while ((p = d->pending)) {
 		d->pending = p->next;
@@ -533,7 +495,6 @@ void kmd_daemon_free(struct kmd_daemon *d)
 	kmd_transport_close(d->transport);
 	kmd_recovery_close(d->recovery);
 	kmd_store_close(d->store);
-	kmd_auditfile_close(d->audit);
 	if (d->signal_watch.fd >= 0)
 		close(d->signal_watch.fd);
 	kmd_loop_free(d->loop);

@@ -3,7 +3,7 @@
 #define KMD_DAEMON_H
 
 #include <signal.h>
-#include "mesh/auditfile.h"
+#include "mesh/audit_log.h"
 #include "mesh/clock.h"
 #include "mesh/conf.h"
 #include "mesh/local.h"
@@ -56,7 +56,9 @@ struct kmd_daemon {
 	struct kmd_watch worker_watch, signal_watch;
 	sigset_t signals;
 	int worker_dirty, stopping;
-	struct kmd_auditfile *audit; /* NULL without the role peer */
+	struct kmd_audit *audit;     /* NULL without the role peer */
+	struct kmd_watch audit_watch;
+	struct kmd_held_send *held, **held_tail;
 	struct kmd_reseal *reseal;   /* NULL when none is under way */
 	struct kmd_recovery *recovery;
 	struct kmd_clock_watch clock;
@@ -82,6 +84,20 @@ void kmd_daemon_step(struct kmd_daemon *d, enum kmd_side side, struct km_event *
 /* The same later, with a copy of data. */
 void kmd_daemon_post(struct kmd_daemon *d, enum kmd_side side, const struct km_event *ev, const void *data, size_t len,
 		     int secret);
+
+/* Carries out a SEND; takes e->data away where it can. */
+void kmd_daemon_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e);
+
+/* audit_daemon.c */
+int kmd_daemon_audit_open(struct kmd_daemon *d, struct kmd_fail *f) KM_MUST;
+void kmd_daemon_audit_close(struct kmd_daemon *d);
+/* Writes a draft into the log; on failure it is owed, and nothing that shows a share leaves before it is there. */
+int kmd_daemon_audit(struct kmd_daemon *d, const uint8_t *draft, size_t len) KM_MUST;
+/* 0: not, or not yet (then e->data was taken). */
+int kmd_daemon_may_leave(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e) KM_MUST;
+void kmd_daemon_audit_second(struct kmd_daemon *d);
+/* What an operator has asked for, before it is done. */
+int kmd_daemon_operator(struct kmd_daemon *d, enum km_audit_action action, unsigned uid, const char *text) KM_MUST;
 
 extern const struct kmd_local_ops kmd_request_ops;
 void kmd_request_init(struct kmd_daemon *d);

@@ -281,6 +281,10 @@ static int on_keygen(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	req.threshold = m.threshold;
 	req.curve = m.curve;
 	kmd_log(KM_LOG_NOTICE, "key generation of %s asked for by user %u", req.name, (unsigned)kmd_client_uid(c));
+	if (kmd_daemon_operator(d, KM_AUDIT_DO_KEYGEN, kmd_client_uid(c), req.name)) {
+		send_error(c, f->seq, KM_E_IO, "this cannot be written to the audit log, so it is not done; see the log of keymeshd");
+		return KM_OK;
+	}
 	give_request(d, c, KMD_SIDE_PEER, f->seq, &req);
 	return KM_OK;
 }
@@ -289,6 +293,7 @@ static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_
 {
 	struct km_request req = {.kind = KM_REQUEST_CLEAR};
 	struct km_rpc_clear m;
+	char who[16];
 	int err = km_rpc_decode_clear(f, &m);
 
 	if (err)
@@ -303,6 +308,11 @@ static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_
 	}
 	req.peer = m.peer;
 	kmd_log(KM_LOG_NOTICE, "clearing of peer %u asked for by user %u", (unsigned)m.peer, (unsigned)kmd_client_uid(c));
+	snprintf(who, sizeof(who), "peer %u", (unsigned)m.peer);
+	if (kmd_daemon_operator(d, KM_AUDIT_DO_CLEAR, kmd_client_uid(c), who)) {
+		send_error(c, f->seq, KM_E_IO, "this cannot be written to the audit log, so it is not done; see the log of keymeshd");
+		return KM_OK;
+	}
 	give_request(d, c, KMD_SIDE_PEER, f->seq, &req);
 	return KM_OK;
 }

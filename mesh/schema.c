@@ -25,6 +25,7 @@ const struct kmd_schema kmd_schema[] = {
 	{ "", "frontends", KMD_KIND_LIST, 0, 0, KM_MAX_FRONTENDS, NULL, 0, "the frontends that peers accept requests from" },
 	{ "", "keys", KMD_KIND_LIST, 0, 0, KM_MAX_KEYS, NULL, 0, "the keys that may be made and what each may sign" },
 	{ "", "pool", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "presignatures kept ready" },
+	{ "", "audit", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "the log of what this peer did, in state_dir/audit" },
 	{ "", "workers", KMD_KIND_INT, 0, 1, 64, "1", TOP(workers), "threads for presigning, at low priority" },
 	{ "", "worker_nice", KMD_KIND_INT, 0, 0, 19, "10", TOP(worker_nice),
 	  "nice value of the worker threads: higher disturbs signing less, but on a machine busy with other work presigning starves" },
@@ -88,6 +89,12 @@ const struct kmd_schema kmd_schema[] = {
 	{ "pool", "low", KMD_KIND_INT, 0, 1, 10000, "48", TOP(pool_low), "refill begins below this; not more than target" },
 	{ "pool", "batch", KMD_KIND_INT, 0, 1, KM_MAX_BATCH, "256", TOP(pool_batch), "presignatures made in one run" },
 	{ "pool", "max_age", KMD_KIND_INT, 0, 10, 86400, "3600", TOP(pool_max_age), "seconds until an unused presignature is thrown away" },
+
+	{ "audit", "mesh", KMD_KIND_STRING, 0, 1, KM_MAX_NAME, "mesh", TOP(audit_mesh), "the name of the mesh, [a-z0-9._-], the same at all peers: logs are named after it" },
+	{ "audit", "sync", KMD_KIND_STRING, 0, 1, 8, "batch", TOP(audit_sync),
+	  "batch: entries are forced to the disk together within a tenth of a second, a power cut may lose the last ones; always: no share leaves before" },
+	{ "audit", "max_mb", KMD_KIND_INT, 0, 0, 100000000, "0", TOP(audit_max_mb), "exported segments are deleted when the log is larger; 0: never" },
+	{ "audit", "export_dir", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(audit_export_dir), "a directory that full segments are copied to" },
 };
 /* clang-format on */
 const size_t kmd_schema_n = sizeof(kmd_schema) / sizeof(kmd_schema[0]);

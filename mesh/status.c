@@ -173,7 +173,9 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	kmd_store_key_tag(d->store, tag);
 	put(o, "sealed_under", json_string(tag), bad);
 	put_int(o, "jobs", d->workers ? kmd_workers_pending(d->workers) : 0, bad);
-	put_int(o, "audit_bytes", d->audit ? kmd_auditfile_size(d->audit) : 0, bad);
+	put_int(o, "audit_bytes", d->audit ? kmd_audit_bytes(d->audit) : 0, bad);
+	put_int(o, "audit_entries", d->audit ? kmd_audit_size(d->audit) : 0, bad);
+	put_int(o, "audit_synced", d->audit ? kmd_audit_synced(d->audit) : 0, bad);
 	km_peer_status_clear(&s);
 	return o;
 }

@@ -7,8 +7,6 @@
 #include "../base/secret.h"
 #include "policy.h"
 
-#define AUDIT_VERSION 1
-#define AUDIT_SHARE 1
 /* Second and further presignatures on one request count against the owner that wants them. */
 #define RETRIES_A_SECOND 100
 #define RETRIES_BURST 400
@@ -164,39 +162,6 @@ void km_admit_unspend(struct km_peer *p, struct km_spend *spend)
 		return;
 	km_idmap_remove(&p->spends, spend->request_id);
 	free(spend);
-}
-
-/* version u8 | kind u8 | time u64 | presig id | request id | key id | table hash | context u8 | frontend u16 | owner u8 | S u32 |
- * SHA-256 of the bytes */
-int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE],
-		   const struct km_presig *ps, const struct km_table *t)
-{
-	struct km_effect *e = km_effects_add(p->fx, KM_EFFECT_AUDIT);
-	uint8_t hash[KM_HASH_SIZE];
-	struct km_buf b;
-
-	if (!e)
-		return KM_E_NOMEM;
-	int err = km_sha2(256, req->data, req->len, hash);
-	KM_ASSERT(!err);
-	km_buf_init(&b);
-	km_buf_reserve(&b, 256);
-	km_put_u8(&b, AUDIT_VERSION);
-	km_put_u8(&b, AUDIT_SHARE);
-	km_put_u64(&b, p->now.wall_ms);
-	km_put_bytes(&b, ps->id, KM_HASH_SIZE);
-	km_put_bytes(&b, request_id, KM_HASH_SIZE);
-	km_put_bytes(&b, t->key_id, KM_HASH_SIZE);
-	km_put_bytes(&b, t->hash, KM_HASH_SIZE);
-	km_put_u8(&b, req->context);
-	km_put_u16(&b, req->frontend);
-	km_put_u8(&b, ps->owner);
-	km_put_u32(&b, ps->quorum);
-	km_put_bytes(&b, hash, sizeof(hash));
-	e->data = km_buf_take(&b, &e->len);
-	km_buf_clear(&b);
-	/* an empty effect does no harm; the caller must not let the share out */
-	return e->data ? KM_OK : KM_E_NOMEM;
 }
 
 /* ---- frontends, beside signatures */

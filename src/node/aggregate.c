@@ -164,7 +164,7 @@ static void combine(struct km_peer *p, struct km_flight *f)
 	f->reply.quorum = f->ps->quorum;
 	memcpy(f->reply.presig_id, f->ps->id, KM_HASH_SIZE);
 	f->checked = 0;
-	finish(p, f, KM_STATUS_OK);
+	finish(p, f, km_journal_signature(p, &f->reply, f->request_id) ? KM_STATUS_INTERNAL : KM_STATUS_OK);
 }
 
 /* ---- one attempt */
@@ -257,7 +257,7 @@ static void own_share(struct km_peer *p, struct km_flight *f)
 		return;
 	}
 	km_sign_share(f->ps, &f->in, &f->nonce, &f->share[pos]);
-	if (km_admit_audit(p, &f->req, f->request_id, f->ps, &f->key->share->table) ||
+	if (km_journal_share(p, &f->req, f->request_id, f->ps, &f->key->share->table, &f->nonce.rr) ||
 	    !km_signer_record(p, &f->req, f->ps, &f->in, &f->nonce, &f->share[pos], f->key)) {
 		finish(p, f, KM_STATUS_INTERNAL);
 		return;

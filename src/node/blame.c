@@ -170,6 +170,7 @@ static void quarantine(struct km_peer *p, unsigned peer, unsigned kind, const ch
 	p->n_convictions++;
 	km_effects_log(p->fx, KM_LOG_ERROR, "peer %u (%s) is proved to have cheated (%s%s%s); it is quarantined until an operator decides",
 		       peer, km_peer_name(p, peer), km_evidence_name((enum km_evidence_kind)kind), why ? ": " : "", why ? why : "");
+	km_journal_quarantine(p, KM_AUDIT_CONVICTED, peer, kind, p->proof[peer] ? p->proof[peer]->digest : NULL);
 	km_pool_burn_with(p, peer);
 	km_aggregate_down(p, peer);
 	km_refill_soon(p, 0);
@@ -235,6 +236,7 @@ int km_blame_clear(struct km_peer *p, unsigned peer)
 	if (!was)
 		return KM_E_NOTFOUND;
 	p->cleared_ms[peer] = p->now.wall_ms;
+	km_journal_quarantine(p, KM_AUDIT_CLEARED, peer, 0, NULL);
 	km_blame_save(p);
 	km_effects_log(p->fx, KM_LOG_NOTICE, "an operator has cleared peer %u (%s): what was held against it here is forgotten", peer,
 		       km_peer_name(p, peer));

@@ -46,6 +46,8 @@ void km_keygen_end(struct km_peer *p, int err, const char *text)
 
 	answer(p, g->token, err, text);
 	km_effects_log(p->fx, err ? KM_LOG_ERROR : KM_LOG_NOTICE, "key generation of %s: %s", g->name, text);
+	if (err)
+		km_journal_keygen_failed(p, g->name, g->threshold);
 	memset(g, 0, sizeof(*g));
 }
 

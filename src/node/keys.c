@@ -282,6 +282,7 @@ void km_key_usable(struct km_peer *p, struct km_key *k)
 		km_effects_log(p->fx, KM_LOG_ERROR, "key %s: out of memory; it counts as unusable at the next start", t->name);
 	km_effects_log(p->fx, KM_LOG_NOTICE, "key %s (%s, %u of %u peers) is usable, id %H", t->name, km_curve_name(t->curve),
 		       t->threshold, km_set_size(t->members), t->key_id);
+	km_journal_epoch(p, KM_AUDIT_KEYGEN, KM_AUDIT_USABLE, t);
 	store_cert(p, k);
 	forget_candidates(p, k);
 	/* others must know that we can take part in presigning */

@@ -357,6 +357,7 @@ static void on_rollback(struct km_peer *p, const struct km_event *ev)
 	km_inquiry_free(p);
 	if (KM_RULE(km_rule_rollback))
 		km_pool_burn_all(p);
+	km_journal_process(p, KM_AUDIT_ROLLBACK, "suspended, restored or cloned");
 	km_effects_log(p->fx, KM_LOG_WARN, "this machine may have been suspended, restored or cloned: all presignatures dropped");
 	for (unsigned i = km_set_next(p->s->roster.members, 0); i; i = km_set_next(p->s->roster.members, i))
 		if (i != p->self)

@@ -20,6 +20,8 @@
 #include "idmap.h"
 #include "peer.h"
 #include "wire.h"
+#include "../audit/checkpoint.h"
+#include "../audit/entry.h"
 #include "../base/rng.h"
 #include "../base/rules.h"
 #include "../proto/evidence.h"
@@ -695,7 +697,17 @@ unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uin
 int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
 		   struct km_spend **spend) KM_MUST;
 void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
-int km_admit_audit(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps, const struct km_table *t);
+
+/* journal.c: what goes into the audit log. Of a share, and of a signature put together: before it leaves. */
+int km_journal_share(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps,
+		     const struct km_table *t, const struct km_point *rr) KM_MUST;
+int km_journal_signature(struct km_peer *p, const struct km_reply *r, const uint8_t request_id[KM_HASH_SIZE]) KM_MUST;
+void km_journal_epoch(struct km_peer *p, enum km_audit_purpose purpose, enum km_audit_epoch_what what, const struct km_table *t);
+void km_journal_keygen_failed(struct km_peer *p, const char *name, unsigned threshold);
+void km_journal_quarantine(struct km_peer *p, enum km_audit_quarantine_what what, unsigned peer, unsigned evidence, const uint8_t *digest);
+void km_journal_process(struct km_peer *p, enum km_audit_process_what what, const char *text);
+void km_journal_witness(struct km_peer *p, enum km_audit_witness_what what, unsigned peer, const struct km_checkpoint *seen,
+			const struct km_checkpoint *said);
 
 void km_admit_on_ping(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);
 void km_admit_on_table_ask(struct km_peer *p, unsigned frontend, const uint8_t *d, size_t n);

@@ -15,6 +15,7 @@ void km_settings_defaults(struct km_settings *s)
 	s->dkg_min = 0;
 	s->freshness_ms = 30000;
 	s->share_timeout_ms = 250;
+	memcpy(s->mesh, "mesh", 5);
 }
 
 /* A channel key that agrees on a constant with everybody would make every authenticator forgeable. */

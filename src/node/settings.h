@@ -55,6 +55,7 @@ struct km_settings {
 	unsigned dkg_min;                     /* participants a DKG needs, 0 = all of the roster; see km_settings_dkg_least */
 	uint32_t freshness_ms;                /* clock tolerance of requests, 30000 */
 	uint32_t share_timeout_ms;            /* upper bound for a SHARE, 250 */
+	char mesh[KM_MAX_NAME + 1];           /* audit logs are named after it; "mesh" */
 };
 
 /* Sets defaults of the tuning fields: 64, 48, 256, 3600, 0, 30000, 250. */

@@ -161,7 +161,7 @@ static void sign(struct km_peer *p, unsigned from, const struct km_sign *m, cons
 	}
 	/* 10; then 12 before 11: a share that cannot be logged must not be repeated from a record either */
 	km_sign_share(ps, &in, &nonce, &s_i);
-	if (km_admit_audit(p, &m->req, request_id, ps, &key->share->table))
+	if (km_journal_share(p, &m->req, request_id, ps, &key->share->table, &nonce.rr))
 		goto out;
 	struct km_record *r = km_signer_record(p, &m->req, ps, &in, &nonce, &s_i, key), once;
 	if (!r && !KM_RULE(km_rule_burn_first)) {

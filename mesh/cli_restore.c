@@ -12,6 +12,7 @@
 #include "mesh/files.h"
 #include "mesh/identity.h"
 #include "mesh/keysource.h"
+#include "mesh/rollback.h"
 #include "mesh/secure.h"
 #include "mesh/store.h"
 
@@ -126,7 +127,7 @@ static int put_files(const struct job *j, struct kmd_fail *f)
 	/* the share last: with it all of it is there */
 	for (unsigned i = p->n_files; i-- > 0 && !err;)
 		err = kmd_store_put(j->store, p->file[i].name, p->file[i].data, p->file[i].len, f);
-	return err;
+	return err ? err : kmd_rollback_accept(j->store, j->c, f);
 }
 
 static int restore(struct job *j, struct kmd_fail *f)

@@ -32,7 +32,7 @@ struct kmd_config {
 	    max_clients, seal_command_timeout, audit_max_mb;
 	struct kmd_strings roles, local_users, admin_users, seal_command, backup_recipients, backup_command;
 	char *secret_file, *state_dir, *seal_key_file, *seal_credential, *seal_passphrase_file, *listen_peers, *listen_frontends,
-	    *listen_local, *listen_abstract, *backup_directory, *log_level, *audit_mesh, *audit_sync, *audit_export_dir;
+	    *listen_local, *listen_abstract, *backup_directory, *state_counter, *log_level, *audit_mesh, *audit_sync, *audit_export_dir;
 	struct kmd_conf_peer *peers;
 	struct kmd_conf_frontend *frontends;
 	struct kmd_conf_key *keys;

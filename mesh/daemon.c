@@ -13,6 +13,7 @@
 #include "mesh/files.h"
 #include "mesh/keysource.h"
 #include "mesh/pieces.h"
+#include "mesh/rollback.h"
 #include "mesh/notify.h"
 #include "node/wire.h"
 
@@ -78,6 +79,13 @@ void kmd_daemon_send(struct kmd_daemon *d, enum kmd_side side, struct km_effect 
 	}
 }
 
+static int is_share(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && !strcmp(dot, ".share");
+}
+
 static void do_persist(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
 	struct km_event ev = {.kind = KM_EVENT_PERSISTED, .token = e->token};
@@ -85,6 +93,8 @@ static void do_persist(struct kmd_daemon *d, enum kmd_side side, const struct km
 
 	ev.err =
 	    d->store ? kmd_store_put(d->store, e->name, e->data, e->len, &f) : kmd_fail(&f, KM_E_IO, "there is no state_dir");
+	if (!ev.err && d->store && is_share(e->name))
+		ev.err = kmd_rollback_count(d->store, d->config, &f);
 	if (ev.err)
 		kmd_log(KM_LOG_ERROR, "%s could not be stored: %s", e->name, f.text);
 	kmd_daemon_post(d, side, &ev, NULL, 0, 0);
@@ -353,7 +363,7 @@ void kmd_daemon_run(struct kmd_daemon *d)
 
 static int load_file(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f)
 {
-	int err = km_peer_load(ctx, name, data, len);
+	int err = strcmp(name, KMD_ROLLBACK_NAME) ? km_peer_load(ctx, name, data, len) : KM_OK;
 
 	return err ? kmd_fail(f, err, "stored file %s does not fit this peer: %s; is state_dir that of another node?", name,
 			      km_strerror(err))
@@ -413,7 +423,7 @@ static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 					 .max_clients = c->max_clients,
 					 .ops = &kmd_request_ops,
 					 .ctx = d};
-	int err = KM_OK;
+	int err = KM_OK, behind = 0;
 
 	if (kmd_loop_new(&d->loop))
 		return kmd_fail(f, KM_E_NOMEM, "no event loop: %s", strerror(errno));
@@ -421,6 +431,11 @@ static int open_parts(struct kmd_daemon *d, struct kmd_fail *f)
 		err = kmd_keysource_derive(d->config, KMD_KEY_OF_STATE, f);
 		if (!err)
 			err = kmd_store_open(&d->store, c->state_dir, c->seal_key, f);
+		if (!err)
+			err = kmd_rollback_start(d->store, c, &behind, f);
+		if (!err && behind)
+			kmd_log(KM_LOG_WARN, "%s was behind %s, or missing; it goes on from here, but nobody knows what it would have shown",
+				c->state_counter, c->state_dir);
 		if (!err)
 			err = kmd_daemon_audit_open(d, f);
 		if (!err)

@@ -18,6 +18,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "", "identity", KMD_KIND_GROUP, KMD_REQUIRED, 0, 0, NULL, 0, "which entry of the roster this node is, and its secret file" },
 	{ "", "roles", KMD_KIND_STRINGS, KMD_REQUIRED, 4, 8, NULL, TOP(roles), "[\"peer\"], [\"frontend\"] or both" },
 	{ "", "state_dir", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(state_dir), "a directory only this node uses, mode 0700; peers need one" },
+	{ "", "state_counter", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(state_counter),
+	  "a file that is never restored along with state_dir: it shows when that was put back to an earlier time" },
 	{ "", "seal", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "where the key comes from that seals the shares on the disk; peers need one" },
 	{ "", "backup", KMD_KIND_GROUP, 0, 0, 0, NULL, 0, "where keymesh backup writes this peer's shares, and who can open them" },
 	{ "", "listen", KMD_KIND_GROUP, KMD_REQUIRED, 0, 0, NULL, 0, "the sockets of this node" },

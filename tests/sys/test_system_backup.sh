@@ -5,7 +5,7 @@
 need_program age
 need_program age-keygen
 SCAN=$top_builddir/tests/sys/byte_scan
-plan 62
+plan 71
 
 B=$T/backups
 for i in 1 2 3; do
@@ -136,6 +136,28 @@ check "all are live for each other" mesh_ready
 mesh_kill p1
 check "with p1 gone, p2 and the restored p3 fill their pools" mesh_pool 40 10 2
 check "and sign" sign
+
+# ---- a disk that was put back to an earlier time
+
+mesh_end p2
+mkdir "$T/elsewhere"
+sed -i "s|^identity = |state_counter = \"$T/elsewhere/p2\";\nidentity = |" "$M/p2/keymesh.conf"
+check "p2 counts its starts elsewhere" mesh_start p2
+mesh_end p2
+cp -a "$M/p2/state" "$T/snapshot"
+check "p2 starts again" mesh_start p2
+mesh_end p2
+rm -rf "$M/p2/state"
+cp -a "$T/snapshot" "$M/p2/state"
+nocheck "put back to before that, it refuses to start" run timeout 20 "$KEYMESHD" --config "$M/p2/keymesh.conf"
+check "it says why" said "is older than it was: it counts 1"
+check "and what to do" said "begin with an empty state_dir and keymesh restore"
+rm -rf "$M/p2/state"
+nocheck "an empty one is older too" run timeout 20 "$KEYMESHD" --config "$M/p2/keymesh.conf"
+rm -rf "$M/p2/state"
+check "restored from its backup" restore p2 "$(file_of 2)" --identity "$T/custodian2"
+check "it starts" mesh_start p2
+check "it fills its pools with p3" mesh_pool 40 10 2
 
 # ---- no secret in any of it
 

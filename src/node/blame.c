@@ -204,6 +204,9 @@ void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer
 	for (unsigned i = km_set_next(run->joined, 0); i; i = km_set_next(run->joined, i))
 		if (km_msg_parse(&join[n++], run->join[i], KM_JOIN_LEN))
 			goto out;
+	/* what the run itself has replayed is not replayed again for its evidence */
+	if (kind == KM_EV_OPENED && km_presign_judged(run->m))
+		p->replayed = *km_presign_judged(run->m);
 	err = km_evidence_wrap(&b, items, len, run->prop.hash, &propose, join, n);
 	/* the judge everybody uses has the word, not our machine: what it calls void would be worth nothing elsewhere */
 	if (!err)

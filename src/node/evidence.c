@@ -32,6 +32,7 @@ struct km_judging {
 	struct km_job job;
 	struct km_judge judge;
 	struct km_verdict verdict;
+	struct km_replay_memo replayed; /* of a copy of its own: a job shares nothing */
 	struct km_table table;
 	uint8_t idkeys[KM_MAX_PEERS + 1][KM_IDKEY_SIZE];
 	uint8_t roster[KM_HASH_SIZE];
@@ -298,6 +299,8 @@ static struct km_judging *judging_new(struct km_peer *p, unsigned from, const ui
 	memcpy(jg->roster, p->s->roster.hash, KM_HASH_SIZE);
 	jg->judge.idkeys = (const uint8_t (*)[KM_IDKEY_SIZE])jg->idkeys;
 	jg->judge.roster = jg->roster;
+	jg->replayed = p->replayed;
+	jg->judge.replayed = &jg->replayed;
 	if (km_evidence_peek(ev, len, &kind, context) == KM_OK) {
 		const struct km_key *k = km_key_find(p, context);
 

@@ -27,6 +27,7 @@
 #include "../proto/evidence.h"
 #include "../proto/presign.h"
 #include "../proto/ready.h"
+#include "../proto/replay.h"
 #include "../proto/setup.h"
 
 /* ---- bounds and times */
@@ -405,6 +406,7 @@ struct km_peer {
 	struct km_dispute *disputes;
 	uint64_t disputes_token;
 	struct km_proof *proof[KM_MAX_PEERS + 1]; /* by culprit */
+	struct km_replay_memo replayed;    /* the latest opened run that was replayed here */
 	struct km_judging *judging;        /* heavy proofs: the first is at work, the others wait */
 	uint32_t evidence_version;         /* counts changes of what we can hand on */
 	unsigned n_overruled, unfit_at;

@@ -70,12 +70,15 @@ int km_evidence_wrap(struct km_buf *out, const uint8_t *from_machine, size_t len
 		     const struct km_msg *propose, const struct km_msg *joins, unsigned n_joins) KM_MUST;
 
 /* ---- judging */
+struct km_replay_memo;
+
 struct km_judge {
 	/* Identities by peer id, zero = no such peer. With a table signatures are checked under its identities, and who is convicted must
 	 * have the same one here; new members of a reshare are known from here alone. NULL: as in the table. */
 	const uint8_t (*idkeys)[KM_IDKEY_SIZE];
 	const struct km_table *table;            /* the one whose hash the evidence names; NULL: only kinds without a table can be judged */
 	const uint8_t *roster;                   /* roster hash, for key generations; NULL: not compared */
+	struct km_replay_memo *replayed;         /* an opened run that was replayed here; NULL: none, and none is kept */
 };
 struct km_verdict {
 	unsigned culprit;          /* 0: void, proves nothing */

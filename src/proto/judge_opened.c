@@ -16,7 +16,7 @@ int km_judge_opened(struct km_desk *d)
 				    .rows = d->rows,
 				    .idkeys = d->idkeys};
 	const struct km_msg *msg[2 * KM_MAX_PEERS];
-	struct km_replay_verdict rv;
+	struct km_replay_memo own = {0}, *memo = d->j->replayed ? d->j->replayed : &own;
 
 	if (d->n < 2 || d->n - 1 > 2 * KM_MAX_PEERS || d->item[0].form != KM_FORM_BYTES || d->item[0].len != 1)
 		return km_desk_void(d, "the openings are not what they must be");
@@ -27,7 +27,8 @@ int km_judge_opened(struct km_desk *d)
 		msg[i - 1] = &d->item[i].msg;
 	}
 	memcpy(run.sid, d->sid, KM_HASH_SIZE);
-	int err = km_replay_judge(&run, msg, d->n - 1, &rv);
+	int err = km_replay_judge_once(&run, msg, d->n - 1, memo);
+	struct km_replay_verdict rv = memo->verdict;
 	if (err == KM_E_NOMEM)
 		return err;
 	if (err || !km_set_has(rv.culprits, accused))

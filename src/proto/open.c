@@ -245,7 +245,7 @@ int km_open_judge(struct km_presign *s)
 	memcpy(run.sid, m->sid, KM_HASH_SIZE);
 	for (unsigned l = 0; l < s->batch; l++)
 		rows[l] = (struct km_presign_row){ s->index[l].owner, s->index[l].quorum };
-	err = km_replay_judge(&run, opened, n, &s->verdict);
+	err = km_replay_judge_once(&run, opened, n, &s->judged);
 	free(rows);
 	return err;
 }
@@ -270,7 +270,7 @@ static int convict_opened(struct km_presign *s, unsigned culprit, struct km_outs
 
 int km_open_judged(struct km_presign *s, int err, struct km_outs *outs)
 {
-	uint32_t culprits = s->verdict.culprits & ~km_set_bit(s->m->self), silent = s->verdict.silent;
+	uint32_t culprits = s->judged.verdict.culprits & ~km_set_bit(s->m->self), silent = s->judged.verdict.silent;
 	uint32_t fresh = culprits & ~s->convicted;
 
 	if (err)
@@ -285,4 +285,11 @@ int km_open_judged(struct km_presign *s, int err, struct km_outs *outs)
 	if (!err && !culprits && silent)
 		err = km_machine_suspect(s->m, silent, outs);
 	return err ? err : km_machine_drop(s->m, s->fail, 0, outs);
+}
+
+const struct km_replay_memo *km_presign_judged(const struct km_machine *m)
+{
+	const struct km_presign *s = m->state;
+
+	return s->judged.have ? &s->judged : NULL;
 }

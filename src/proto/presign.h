@@ -5,6 +5,8 @@
 #include "machine.h"
 #include "table.h"
 
+struct km_replay_memo;
+
 struct km_presign_row {
 	uint8_t owner;
 	uint32_t quorum;        /* S: exactly T members of P, owner among them */
@@ -52,6 +54,8 @@ unsigned km_presign_any_batch_max(const struct km_curve *c, unsigned threshold);
 int km_presign_new(struct km_machine **out, const struct km_presign_params *p) KM_MUST;
 /* After KM_OUT_DONE: presignatures of the quorums this peer is in, complete ones only. The array is malloc'd, each entry from the
  * secret arena (km_presig_free); ownership passes to the caller, once. */
+/* The judgement of an opened run, for whoever judges the evidence of it; NULL: there is none. */
+const struct km_replay_memo *km_presign_judged(const struct km_machine *m);
 int km_presign_take(struct km_machine *m, struct km_presig ***out, size_t *n) KM_MUST;
 void km_presig_free(struct km_presig *p);
 void km_presig_name(const uint8_t sid[KM_HASH_SIZE], unsigned index, uint8_t id[KM_HASH_SIZE]);

@@ -142,7 +142,7 @@ struct km_presign {
 	uint8_t oklist_hash[KM_HASH_SIZE];
 	int passed;                          /* nothing is left to open */
 	int replay;                          /* of an opened run: there is no key */
-	struct km_replay_verdict verdict;    /* on the opened run */
+	struct km_replay_memo judged;        /* the opened run */
 
 	/* results of a job */
 	uint8_t *body;                       /* body of the message to send */

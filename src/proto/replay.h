@@ -31,9 +31,19 @@ struct km_replay_verdict {
 	const char *why;     /* static, a clause for people: what was proved, or why nothing */
 };
 
+/* A judgement that was made here: of what, and what it said. */
+struct km_replay_memo {
+	int have;
+	uint8_t input[KM_HASH_SIZE];     /* over everything that a judgement depends on */
+	struct km_replay_verdict verdict;
+};
+
 /* opened: n FAIL and OPEN envelopes, whole (raw and body), in any order. What is not of this run, not signed by its sender or not of
  * the right shape does not count. KM_OK with *v; KM_E_NOMEM; KM_E_INVAL for a run that could not exist. */
 int km_replay_judge(const struct km_replay_run *run, const struct km_msg *const *opened, unsigned n, struct km_replay_verdict *v) KM_MUST;
+/* The same; what the memo has of these very bytes is not computed again, and what is computed is left there. WHY the memo: a
+ * participant has replayed the run itself before it judges the evidence of it. */
+int km_replay_judge_once(const struct km_replay_run *run, const struct km_msg *const *opened, unsigned n, struct km_replay_memo *memo) KM_MUST;
 
 /* Evidence of kind KM_EV_OPENED has these items: BYTES, one byte: the accused (a run may have several culprits, each gets evidence of
  * its own); then WHOLE, all FAIL and OPEN envelopes held, FAILs first, by sender. It is void unless the accused is among

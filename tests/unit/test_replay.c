@@ -251,6 +251,60 @@ static void test_subsets(void **state)
 	assert_int_equal(km_secret_in_use(), 0);
 }
 
+/* A judgement made before stands for the same bytes, and for nothing else. */
+static void test_memo(void **state)
+{
+	enum { MARK = 77 };
+	struct km_replay_memo memo = { 0 };
+	struct km_presign_row rows[2];
+	struct km_replay_run run;
+	struct group g;
+	struct evil e = { .engine = MAJORITY, .self = 2, .fault = FAULT_MADE, .job = KM_JOB_OPEN, .at = 64 + 6 * 32 + 31, .value = 1 };
+	const struct km_msg *opened[5];
+	struct km_msg msg[5];
+
+	make(&g, MAJORITY, 440, 2);
+	mount(&g, &e);
+	run = run_of(&g, MAJORITY);
+	memcpy(rows, run.rows, sizeof(rows));
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(km_msg_parse(&msg[i], e.raw[i + 1], e.len[i + 1]), KM_OK);
+		opened[i] = &msg[i];
+	}
+	assert_int_equal(km_replay_judge_once(&run, opened, 5, &memo), KM_OK);
+	assert_int_equal(memo.verdict.culprits, km_set_bit(2));
+	/* the mark shows whether it was computed again */
+	memo.verdict.round = MARK;
+	assert_int_equal(km_replay_judge_once(&run, opened, 5, &memo), KM_OK);
+	assert_int_equal(memo.verdict.round, MARK);
+	for (unsigned what = 0; what < 6; what++) {
+		struct km_replay_run other = run;
+		struct km_replay_memo copy = memo;
+		unsigned n = 5;
+		int err;
+
+		other.rows = rows;
+		if (what == 0)
+			other.sid[31] ^= 1;
+		if (what == 1)
+			other.batch = 1;
+		if (what == 2)
+			rows[1].quorum ^= rows[1].quorum == 7 ? 0x0c : 0x06;
+		if (what == 3)
+			other.participants &= ~km_set_bit(5);
+		if (what == 4)
+			n = 4;
+		if (what == 5)
+			e.raw[1][KM_MSG_HEAD - 1] ^= 1;
+		err = km_replay_judge_once(&other, opened, n, &copy);
+		assert_true(err || copy.verdict.round != MARK);
+		assert_int_equal(copy.have, !err);
+		memcpy(rows, run.rows, sizeof(rows));
+	}
+	e.raw[1][KM_MSG_HEAD - 1] ^= 1;
+	unmount(&g, &e);
+}
+
 /* What was wrong in the first round is proved by its author's opening and its victim's alone. */
 static void test_first_round(void **state)
 {
@@ -555,5 +609,5 @@ static void test_any_fault_any(void **state)
 	any_fault(ANY, more ? (unsigned)atoi(more) : 24);
 }
 
-KM_TESTS(cmocka_unit_test(test_subsets), cmocka_unit_test(test_first_round), cmocka_unit_test(test_foreign_rows),
+KM_TESTS(cmocka_unit_test(test_subsets), cmocka_unit_test(test_memo), cmocka_unit_test(test_first_round), cmocka_unit_test(test_foreign_rows),
 	 cmocka_unit_test(test_foreign_openings), cmocka_unit_test(test_false_ok), cmocka_unit_test(test_any_fault_majority), cmocka_unit_test(test_any_fault_any))

@@ -18,9 +18,10 @@ cheat_name() {
 cheat_mesh() {
 	mkdir -p "$T/$1"
 	use_mesh "$1" "$REAL"
-	# the next run is never far, and what there is lasts beyond it; engine any begins below half the target
-	MESH_POOL="target = 64; low = 60;"
-	[ "$1" != row ] || MESH_POOL="target = 40; low = 30;"
+	# the next run is never far. Engine any begins below half the target: with what an administrator has who sets nothing that is
+	# after the requests of before
+	MESH_POOL="target = 64; low = 60;" km_full=30
+	[ "$1" != row ] || MESH_POOL= km_full=150
 	mesh_make "$2" 3
 	MESH_POOL=${BENCH_POOL:-}
 	HONEST=$(echo "$MESH_NODES" | tr ' ' '\n' | grep '^p' | grep -vx p3 | tr '\n' ' ')
@@ -31,7 +32,7 @@ cheat_mesh() {
 	KM_EVIL=$1 KM_EVIL_FILE=$T/$1.now "$EVIL" --config "$M/p3/keymesh.conf" >>"$T/p3.log" 2>&1 </dev/null &
 	echo $! >"$M/p3/pid"
 	keep $!
-	wait_socket "$M/p3/sock" "$(mesh_pid p3)" && mesh_ready && keygen 3 && mesh_pool 60 30 "$2"
+	wait_socket "$M/p3/sock" "$(mesh_pid p3)" && mesh_ready && keygen 3 && mesh_pool 60 $km_full "$2"
 }
 
 # Every honest peer has judged the evidence itself and says so in its log.

@@ -3,7 +3,7 @@
  * WHY niceness is not enough: since Linux 6.6 a thread that wakes and has had a little more than its share must wait, even behind
  * one that is far less nice, until the scheduler looks again: at the next tick, some 4 ms later. A request wakes a dozen threads
  * one after another. So background threads ask for short slices (since 6.12), and while they work a timer makes them offer
- * the core twice in a millisecond; that costs them a few parts in a hundred. Kernels before 6.6 let the less nice thread
+ * the core four times in a millisecond; that costs them some five parts in a hundred. Kernels before 6.6 let the less nice thread
  * run at once; there it changes nothing. */
 #include "config.h"
 #include "mesh/sched.h"
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define SLICE_NS 100000u /* the shortest there is */
-#define OFFER_NS 500000
+#define OFFER_NS 250000
 #define OFFER_SIGNAL SIGVTALRM
 
 static _Thread_local timer_t offer_timer;

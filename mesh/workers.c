@@ -1,8 +1,9 @@
 /* workers.c: see workers.h.
  *
- * Two lanes with threads of their own. WHY: a replay takes more than a second, and with one thread no presignatures were made meanwhile, just when those
- * with the accused are to be thrown away. As nice as the others: until the verdict every run with the culprit fails. Within a lane jobs of older runs come first. WHY: runs that share the cores in turns all end together, and
- * until then there is nothing; one after the other they take no longer in all, and the first ends early. */
+ * Two lanes with threads of their own. WHY: a replay takes more than a second, and with one thread no presignatures were made
+ * meanwhile, just when those with the accused are to be thrown away. As nice as the others: until the verdict every run with the
+ * culprit fails. Within a lane jobs of older runs come first. WHY: runs that share the cores in turns all end together, and until then
+ * there is nothing; one after the other they take no longer in all, and the first ends early. */
 #include "config.h"
 #include "mesh/workers.h"
 

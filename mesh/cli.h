@@ -33,6 +33,7 @@ int kmd_cmd_selfsign(int argc, char **argv);
 int kmd_cmd_sign(int argc, char **argv);
 int kmd_cmd_bench(int argc, char **argv);
 int kmd_cmd_evidence(int argc, char **argv);
+int kmd_cmd_transcript(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
 int kmd_cmd_reseal(int argc, char **argv);
 int kmd_cmd_backup(int argc, char **argv);
@@ -47,6 +48,17 @@ int kmd_cli_usage(const char *command, const char *fmt, ...) __attribute__((form
 long kmd_cli_number(const char *text, long min, long max);
 /* Writes to path ("-" or NULL: stdout; else a new file of that mode). */
 int kmd_cli_write(const char *path, unsigned mode, const void *data, size_t len) KM_MUST;
+
+/* ---- files of proofs; each has said on stderr what is wrong when it gives NULL or not 0 */
+
+struct km_roster;
+struct km_table;
+/* "-": standard input. Malloc'd. */
+uint8_t *kmd_cli_read_file(const char *path, size_t *len);
+/* The list `peers` of roster.conf, or of a keymesh.conf that includes it. */
+int kmd_cli_read_roster(struct km_roster *r, const char *path) KM_MUST;
+/* A table alone, or that of an evidence file. */
+int kmd_cli_read_table(struct km_table *t, const char *path) KM_MUST;
 
 /* ---- talking to the daemon */
 

@@ -40,8 +40,7 @@ static int unreadable(const char *path, const char *why)
 	return UNREADABLE;
 }
 
-/* NULL after having said why. */
-static uint8_t *read_whole(const char *path, size_t *len)
+uint8_t *kmd_cli_read_file(const char *path, size_t *len)
 {
 	FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
 	uint8_t *p = malloc(FILE_MAX + 1);
@@ -59,7 +58,7 @@ static uint8_t *read_whole(const char *path, size_t *len)
 		else if (!*len)
 			unreadable(path, "is empty");
 		else if (*len > FILE_MAX)
-			unreadable(path, "is too long for evidence");
+			unreadable(path, "is too long for such a file");
 		else
 			goto out;
 	}
@@ -87,8 +86,8 @@ static int entry_of(struct km_roster *r, const config_setting_t *e)
 	       !kmd_hex_decode(r->peer[id].channel, KM_CHANKEY_SIZE, channel, strlen(channel));
 }
 
-/* The list `peers` of roster.conf, or of a keymesh.conf that includes it; nothing else of the file matters here. */
-static int read_roster(struct km_roster *r, const char *path)
+/* Nothing else of the file matters here. */
+int kmd_cli_read_roster(struct km_roster *r, const char *path)
 {
 	char dir[PATH_MAX];
 	const config_setting_t *list;
@@ -124,13 +123,12 @@ out:
 	return ret;
 }
 
-/* A table alone, or that of another evidence file. */
-static int read_table(struct km_table *t, const char *path)
+int kmd_cli_read_table(struct km_table *t, const char *path)
 {
 	struct km_evidence_file *f = calloc(1, sizeof(*f));
 	struct km_reader r;
 	size_t len;
-	uint8_t *p = read_whole(path, &len);
+	uint8_t *p = kmd_cli_read_file(path, &len);
 	int ret = UNREADABLE;
 
 	if (p && f && km_evidence_file_get(f, p, len) == KM_OK && f->has_table) {
@@ -352,13 +350,13 @@ static int verify(const struct options *o)
 	}
 	s->o = o;
 	s->f = f;
-	if (o->table && read_table(&s->table, o->table))
+	if (o->table && kmd_cli_read_table(&s->table, o->table))
 		goto out;
 	s->has_table = o->table != NULL;
-	if (o->roster && read_roster(&s->roster, o->roster))
+	if (o->roster && kmd_cli_read_roster(&s->roster, o->roster))
 		goto out;
 	s->has_roster = o->roster != NULL;
-	p = read_whole(o->file, &len);
+	p = kmd_cli_read_file(o->file, &len);
 	if (p)
 		ret = verify_bytes(s, p, len);
 out:
@@ -387,7 +385,7 @@ static void list_one(const char *dir, const char *name)
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		goto out;
-	p = read_whole(path, &len);
+	p = kmd_cli_read_file(path, &len);
 	if (!p || !f)
 		goto out;
 	if (is_dispute(p, len)) {

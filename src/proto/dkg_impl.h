@@ -61,6 +61,10 @@ void km_dkg_proof_hash(struct km_hash *h, const struct km_dkg_group *g, const ch
 int km_dkg_g2_make(const struct km_dkg_group *g, unsigned i, const struct km_secret *coef, unsigned commitments,
 		   const struct km_secret *e, struct km_rng *rng, uint8_t *body) KM_MUST;
 
+/* X, and X_i of all members (by id), that the openings of all n participants add up to. */
+int km_dkg_add_up(const struct km_dkg_group *g, const struct km_dkg_opening *open, unsigned n, uint32_t members, struct km_point *x,
+		  struct km_point *xi) KM_MUST;
+
 /* ---- shares in transit (dkg_open.c): dealer i, recipient j */
 struct km_dkg_link {
 	unsigned i, j;

@@ -146,19 +146,32 @@ void km_dkg_job_check(struct km_job *job)
 }
 
 /* X and all X_i from the sum of the commitments. */
-static int make_table(struct km_dkg_state *st, struct km_table *t)
+int km_dkg_add_up(const struct km_dkg_group *g, const struct km_dkg_opening *open, unsigned n, uint32_t members, struct km_point *x,
+		  struct km_point *xi)
 {
-	const struct km_dkg_group *g = &st->group;
 	struct km_point sum[KM_DKG_COMMIT_MAX];
 	unsigned top = 0;
 
 	for (unsigned l = 0; l < KM_DKG_COMMIT_MAX; l++)
 		km_point_identity(g->curve, &sum[l]);
-	for (unsigned pos = 0; pos < st->m->n; pos++) {
-		for (unsigned l = 0; l < st->open[pos].commitments; l++)
-			km_point_add(g->curve, &sum[l], &sum[l], &st->open[pos].c[l]);
-		top = st->open[pos].commitments > top ? st->open[pos].commitments : top;
+	for (unsigned pos = 0; pos < n; pos++) {
+		for (unsigned l = 0; l < open[pos].commitments; l++)
+			km_point_add(g->curve, &sum[l], &sum[l], &open[pos].c[l]);
+		top = open[pos].commitments > top ? open[pos].commitments : top;
 	}
+	*x = sum[0];
+	for (unsigned i = km_set_next(members, 0); i; i = km_set_next(members, i)) {
+		int err = km_feldman_eval_var(g->curve, &xi[i], sum, top - 1, i);
+		if (err)
+			return err;
+	}
+	return KM_OK;
+}
+
+static int make_table(struct km_dkg_state *st, struct km_table *t)
+{
+	const struct km_dkg_group *g = &st->group;
+
 	memset(t, 0, sizeof(*t));
 	memcpy(t->name, st->name, sizeof(t->name));
 	t->number = st->number;
@@ -166,15 +179,14 @@ static int make_table(struct km_dkg_state *st, struct km_table *t)
 	t->curve = g->curve;
 	t->threshold = g->threshold;
 	t->members = st->members;
-	t->x = sum[0];
+	for (unsigned i = km_set_next(t->members, 0); i; i = km_set_next(t->members, i))
+		memcpy(t->idkeys[i], g->idkeys[i], KM_IDKEY_SIZE);
+	int err = km_dkg_add_up(g, st->open, st->m->n, t->members, &t->x, t->xi);
+	if (err)
+		return err;
+	/* the constants of all dealers are given, so this is only what a rule that is switched off lets through */
 	if (g->over && KM_RULE(km_rule_reshare_constant) && !km_point_equal_var(g->curve, &t->x, &g->over->x))
 		return KM_E_MISMATCH;
-	for (unsigned i = km_set_next(t->members, 0); i; i = km_set_next(t->members, i)) {
-		memcpy(t->idkeys[i], g->idkeys[i], KM_IDKEY_SIZE);
-		int err = km_feldman_eval_var(g->curve, &t->xi[i], sum, top - 1, i);
-		if (err)
-			return err;
-	}
 	return km_table_finish(t);
 }
 

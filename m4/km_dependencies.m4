@@ -12,13 +12,14 @@ AC_DEFUN([KM_DEPENDENCIES], [
   KM_NEED([LIBCONFIG], [libconfig >= 1.5], [libconfig-dev])
   KM_NEED([JANSSON], [jansson >= 2.9], [libjansson-dev])
   KM_NEED([ARGON2], [libargon2], [libargon2-dev])
+  KM_NEED([MICROHTTPD], [libmicrohttpd >= 0.9.70], [libmicrohttpd-dev])
   KM_NEED([CMOCKA], [cmocka >= 1.1], [libcmocka-dev])
   AC_CHECK_HEADER([gmp.h], [], [km_missing="$km_missing
     gmp   (Debian: apt-get install libgmp-dev)"])
   AS_IF([test -n "$km_missing"], [AC_MSG_ERROR([these libraries are missing or too old:
 $km_missing
 
-  In one line: apt-get install libgnutls28-dev nettle-dev libgmp-dev libzmq3-dev libconfig-dev libjansson-dev libargon2-dev libcmocka-dev])])
+  In one line: apt-get install libgnutls28-dev nettle-dev libgmp-dev libzmq3-dev libconfig-dev libjansson-dev libargon2-dev libmicrohttpd-dev libcmocka-dev])])
   GMP_LIBS=-lgmp
   AC_SUBST([GMP_LIBS])
 ])

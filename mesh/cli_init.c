@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/secret.h"
+#include "mesh/address.h"
 #include "mesh/conf.h"
 #include "mesh/files.h"
 #include "mesh/identity.h"

@@ -55,7 +55,5 @@ struct kmd_config {
  * KM_E_CONFIG for what the file says, KM_E_RIGHTS, KM_E_NOTFOUND, KM_E_IO for the files it names. */
 int kmd_config_load(struct kmd_config **out, const char *path, struct kmd_fail *f) KM_MUST;
 void kmd_config_free(struct kmd_config *c);
-/* host:port or [v6]:port with a port of 1..65535. */
-int kmd_address_valid(const char *address) KM_MUST;
 
 #endif

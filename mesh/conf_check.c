@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/sig.h"
 #include "ec/curve.h"
+#include "mesh/address.h"
 #include "mesh/backup.h"
 #include "mesh/conf_impl.h"
 #include "mesh/files.h"
@@ -19,22 +20,6 @@
 #include "mesh/keysource.h"
 #include "mesh/log.h"
 #include "rpc/rpc.h"
-
-int kmd_address_valid(const char *address)
-{
-	const char *colon = strrchr(address, ':');
-	unsigned long port;
-	char *end;
-
-	if (!colon || colon == address || !isdigit((unsigned char)colon[1]))
-		return 0;
-	if (address[0] == '[' ? colon[-1] != ']' : memchr(address, ':', (size_t)(colon - address)) != NULL)
-		return 0;
-	if (strpbrk(address, " \t/;,*"))
-		return 0;
-	port = strtoul(colon + 1, &end, 10);
-	return !*end && port >= 1 && port <= 65535;
-}
 
 /* A path of the file becomes one relative to its directory. */
 static int resolve_path(const struct kmd_conf_at *at, const char *file, char **path)

@@ -26,6 +26,7 @@ struct kmd_request {
 	struct kmd_client *client; /* NULL: free */
 	enum kmd_side side;	   /* the node that has it */
 	uint32_t seq, generation;
+	uint64_t since_us;
 	unsigned next_free;
 };
 
@@ -37,6 +38,13 @@ struct kmd_pending {
 	int secret;
 	struct kmd_pending *next;
 };
+
+/* How long signatures took: how many up to each bound, those up to the one below not counted again. */
+#define KMD_TOOK_BOUNDS 15
+struct kmd_took {
+	uint64_t n[KMD_TOOK_BOUNDS], count, sum_us; /* count: also those above the last bound */
+};
+extern const uint32_t kmd_took_us[KMD_TOOK_BOUNDS];
 
 struct kmd_sample {
 	uint64_t signatures, presigned, requests;
@@ -67,6 +75,7 @@ struct kmd_daemon {
 	unsigned free_request, n_requests;
 	uint64_t started_us, next_second_us, watchdog_us, next_watchdog_us, rollbacks;
 	uint64_t n_sign, n_signed, n_failed;		 /* local requests to sign */
+	struct kmd_took took;
 	struct kmd_sample samples[KMD_RATE_SECONDS + 1]; /* one a second, ring */
 	unsigned n_samples;
 };

@@ -11,6 +11,9 @@
 
 #define NO_SLOT UINT32_MAX
 
+const uint32_t kmd_took_us[KMD_TOOK_BOUNDS] = {250,   500,    1000,	  1500,	  2500,	   5000,    10000,   25000,
+					       50000, 100000, 250000, 500000, 1000000, 2500000, 10000000};
+
 void kmd_request_init(struct kmd_daemon *d)
 {
 	unsigned i;
@@ -47,6 +50,7 @@ static unsigned slot_take(struct kmd_daemon *d, struct kmd_client *c, enum kmd_s
 	r->client = c;
 	r->side = side;
 	r->seq = seq;
+	r->since_us = kmd_mono_us();
 	if (!++r->generation)
 		r->generation = 1;
 	return slot;
@@ -134,6 +138,18 @@ static void log_signature(const struct km_effect *e)
 	kmd_log(KM_LOG_INFO, "signed by peers %s, put together by peer %u", members, e->result.aggregator);
 }
 
+static void count_time(struct kmd_took *t, uint64_t us)
+{
+	unsigned i;
+
+	for (i = 0; i < KMD_TOOK_BOUNDS && us > kmd_took_us[i]; i++)
+		;
+	if (i < KMD_TOOK_BOUNDS)
+		t->n[i]++;
+	t->count++;
+	t->sum_us += us;
+}
+
 void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
 	struct kmd_request *r = slot_by_token(d, e->token);
@@ -146,6 +162,8 @@ void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct k
 	}
 	if (!r || r->side != side)
 		return;
+	if (side == KMD_SIDE_FRONTEND && e->kind == KM_EFFECT_RESULT && !e->err)
+		count_time(&d->took, kmd_mono_us() - r->since_us);
 	km_buf_init(&b);
 	err = encode_result(&b, r, e);
 	if (!err)

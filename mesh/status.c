@@ -283,6 +283,20 @@ static json_t *rates_part(const struct kmd_daemon *d, int *bad)
 	return o;
 }
 
+static json_t *took_part(const struct kmd_took *t, int *bad)
+{
+	json_t *o = json_object(), *le = json_array(), *n = json_array();
+
+	for (unsigned i = 0; i < KMD_TOOK_BOUNDS; i++)
+		if (json_array_append_new(le, json_integer(kmd_took_us[i])) || json_array_append_new(n, json_integer((json_int_t)t->n[i])))
+			*bad = 1;
+	put(o, "le", le, bad);
+	put(o, "n", n, bad);
+	put_int(o, "count", t->count, bad);
+	put_int(o, "sum", t->sum_us, bad);
+	return o;
+}
+
 char *kmd_status_json(struct kmd_daemon *d)
 {
 	json_t *o = json_object(), *mem = json_object();
@@ -299,6 +313,7 @@ char *kmd_status_json(struct kmd_daemon *d)
 	put(mem, "locked", json_boolean(km_secret_locked()), &bad);
 	put(o, "memory", mem, &bad);
 	put(o, "rates", rates_part(d, &bad), &bad);
+	put(o, "sign_us", took_part(&d->took, &bad), &bad);
 	put(o, "io", io_part(d, &bad), &bad);
 	if (d->peer)
 		put(o, "peer", peer_part(d, &bad), &bad);

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include "base/secret.h"
 #include "lib/tempdir.h"
+#include "mesh/address.h"
 #include "mesh/conf.h"
 #include "mesh/files.h"
 #include "mesh/identity.h"

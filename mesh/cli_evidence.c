@@ -5,13 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <libconfig.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "mesh/files.h"
+#include "mesh/roster.h"
 #include "node/settings.h"
 #include "proto/evidence.h"
 #include "proto/presign.h"
@@ -70,57 +69,14 @@ out:
 	return p;
 }
 
-static int entry_of(struct km_roster *r, const config_setting_t *e)
-{
-	const char *name = "", *identity = NULL, *channel = NULL;
-	int id = 0;
-
-	if (config_setting_lookup_int(e, "id", &id) != CONFIG_TRUE || id < 1 || id > KM_MAX_PEERS || r->peer[id].id ||
-	    config_setting_lookup_string(e, "identity", &identity) != CONFIG_TRUE ||
-	    config_setting_lookup_string(e, "channel", &channel) != CONFIG_TRUE)
-		return 0;
-	(void)config_setting_lookup_string(e, "name", &name);
-	r->peer[id].id = (uint8_t)id;
-	snprintf(r->peer[id].name, sizeof(r->peer[id].name), "%s", name);
-	return !kmd_hex_decode(r->peer[id].identity, KM_IDKEY_SIZE, identity, strlen(identity)) &&
-	       !kmd_hex_decode(r->peer[id].channel, KM_CHANKEY_SIZE, channel, strlen(channel));
-}
-
-/* Nothing else of the file matters here. */
 int kmd_cli_read_roster(struct km_roster *r, const char *path)
 {
-	char dir[PATH_MAX];
-	const config_setting_t *list;
-	config_t lc;
-	int ret = 0;
+	struct kmd_fail f;
 
-	memset(r, 0, sizeof(*r));
-	config_init(&lc);
-	snprintf(dir, sizeof(dir), "%s", path);
-	char *slash = strrchr(dir, '/');
-	if (slash) {
-		slash[slash == dir] = 0;
-		config_set_include_dir(&lc, dir);
-	}
-	if (config_read_file(&lc, path) != CONFIG_TRUE) {
-		if (config_error_type(&lc) == CONFIG_ERR_FILE_IO)
-			ret = unreadable(path, "cannot be read");
-		else
-			fprintf(stderr, "keymesh: %s:%d: %s\n", path, config_error_line(&lc), config_error_text(&lc));
-		ret = UNREADABLE;
-		goto out;
-	}
-	list = config_lookup(&lc, "peers");
-	for (int i = 0; list && !ret && i < config_setting_length(list); i++)
-		if (!entry_of(r, config_setting_get_elem(list, (unsigned)i))) {
-			fprintf(stderr, "keymesh: %s: entry %d of peers is not as keymesh init prints it\n", path, i + 1);
-			ret = UNREADABLE;
-		}
-	if (!ret && (!list || km_roster_finish(r)))
-		ret = unreadable(path, list ? "its list of peers is none (a key is wrong, or there twice)" : "it has no list of peers");
-out:
-	config_destroy(&lc);
-	return ret;
+	if (!kmd_roster_read(r, path, &f))
+		return 0;
+	fprintf(stderr, "keymesh: %s\n", f.text);
+	return UNREADABLE;
 }
 
 int kmd_cli_read_table(struct km_table *t, const char *path)

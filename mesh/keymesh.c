@@ -111,6 +111,22 @@ static const struct kmd_command commands[] = {
 	  "A custodian opens backups in memory, each for itself, compares share and public table, and makes a record that proves it: a proof of\n"
 	  "knowledge of the share, worth nothing else. It goes to the keymeshd at SOCKET, is appended to FILE, or is printed as a line.\n"
 	  "--report hands in such lines at a peer (FILE - is standard input), whose status then shows the age of the last drill.\n" },
+	{ "audit", kmd_cmd_audit, "check, show and compare the logs of what peers did",
+	  "keymesh audit verify [--dir DIR] [--roster FILE] [--peer PEER]\n"
+	  "       keymesh audit show [--dir DIR] [--from N] [--until N] [--kind KIND]\n"
+	  "       keymesh audit prove ENTRY [--dir DIR]\n"
+	  "       keymesh audit compare PEER=DIR ... --roster FILE\n"
+	  "       keymesh audit export --to DIR [--dir DIR]\n"
+	  "\n"
+	  "verify reads a log, or a copy of one, to its end: chain, tree, and what its checkpoint says. It needs no daemon and no secret.\n"
+	  "show prints one line for each entry: its number, time, kind (share, signature, epoch, quarantine, operator, process, witness).\n"
+	  "prove prints a proof that ENTRY is in the log, with the checkpoint (C2SP tlog-proof; extra is the entry).\n"
+	  "compare holds the logs of several peers against each other: every signature must be in those of its whole quorum.\n"
+	  "export copies full segments and marks them, so that the daemon may delete them (audit.max_mb).\n"
+	  "  --dir DIR      the log (default /var/lib/keymesh/audit)\n"
+	  "  --roster FILE  whose keys: roster.conf\n"
+	  "  --peer PEER    whose log it is; default: the last part of its name\n"
+	  "Exit status of verify and compare: 0 good; 1 changed, cut, forked or incomplete; 3 a file cannot be read; 64 wrong usage.\n" },
 	{ "bench", kmd_cmd_bench, "measure signing",
 	  "keymesh bench NAME [--clients N] [--rate R] [--seconds S] [--json] [--socket SOCKET]\n"
 	  "\n"

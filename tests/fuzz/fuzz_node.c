@@ -239,15 +239,20 @@ static int tap(struct mesh *m, struct mesh_packet *k)
 }
 
 /* A request to each honest peer; the frontend complains of what does not verify, and its record is asked for. */
-static void ask(struct mesh *m, const struct km_key *key, unsigned to, unsigned salt)
+static void ask(struct mesh *m, unsigned to, unsigned salt)
 {
-	const struct km_table *t = &key->share->table;
+	const struct km_key *key = km_key_by_name(m->node[1].peer, "www");
 	unsigned before = m->replies;
+	struct km_table t;
 	struct km_buf b;
 
-	mesh_request(m, to, t->key_id, salt, 7);
+	if (!key)
+		return;
+	/* a copy: what is no key yet may be gone when the answer comes */
+	t = key->share->table;
+	mesh_request(m, to, t.key_id, salt, 7);
 	mesh_run(m, 1000000);
-	if (m->replies == before || m->reply.status || mesh_verify(m, salt, t->curve, &t->x))
+	if (m->replies == before || m->reply.status || mesh_verify(m, salt, t.curve, &t.x))
 		return;
 	struct km_badsig bad = {.n = m->reply.n};
 	memcpy(bad.request_id, m->reply.request_id, KM_HASH_SIZE);
@@ -350,11 +355,10 @@ int fuzz_one(const uint8_t *data, size_t size)
 		mesh_run(&m, 2000000);
 	else
 		(void)mesh_keygen(&m, 1, 15000000);
-	const struct km_key *key = km_key_by_name(m.node[1].peer, "www");
-	if (key)
-		for (unsigned i = 1; i <= m.n; i += 2)
-			ask(&m, key, i, i);
+	for (unsigned i = 1; i <= m.n; i += 2)
+		ask(&m, i, i);
 	mesh_run(&m, 1000000);
+	const struct km_key *key = km_key_by_name(m.node[1].peer, "www");
 	/* left alone, the mesh does all of that */
 	KM_ASSERT(damage || (key && key->share->usable && m.replies == (m.n + 1) / 2));
 	nobody_honest_is_blamed(&m);

@@ -91,7 +91,8 @@ static void kill_random(struct sim *s)
 	struct sim_node *node = sim_nth(s, 1 + (unsigned)km_rng_below(&s->rng, sim_nodes(s)));
 
 	if (node->alive)
-		sim_crash(s, node);
+		sim_crash(s, s->clone.alive && s->clone.addr.kind == node->addr.kind && s->clone.addr.id == node->addr.id &&
+				       km_rng_below(&s->rng, 2) ? &s->clone : node);
 	plan(s, SIM_KILL_RANDOM, s->opt.faults.crash_every_ms);
 }
 
@@ -135,7 +136,7 @@ static void note_order(struct sim *s, struct sim_node *node, const struct sim_it
 {
 	unsigned kind = it->from.kind == KM_ADDR_FRONTEND;
 
-	if (!it->token || it->from.id > KM_MAX_PEERS)
+	if (!it->token || it->from.id > KM_MAX_PEERS || sim_is_clone(s, node))
 		return;
 	if (it->token < node->heard[kind][it->from.id])
 		s->count.reordered++;
@@ -153,7 +154,8 @@ static int event_of(struct sim *s, struct sim_node *node, const struct sim_item 
 		ev->len = it->len;
 		return 1;
 	}
-	if (node->life != it->life)
+	/* news of a channel are for both instances of a peer */
+	if (node->life != it->life && !(sim_is_clone(s, node) && (it->what == SIM_UP || it->what == SIM_DOWN)))
 		return 0;
 	switch (it->what) {
 	case SIM_TICK:
@@ -179,10 +181,19 @@ static int event_of(struct sim *s, struct sim_node *node, const struct sim_item 
 	}
 }
 
+static void give(struct sim *s, struct sim_node *node, const struct sim_item *it)
+{
+	struct km_event ev = {.from = it->from, .token = it->token};
+
+	if (!node->alive || !event_of(s, node, it, &ev))
+		return;
+	sim_trace_event(s, node, &ev);
+	(void)sim_step_twin(s, node, &ev, it->twin_job);
+}
+
 static void one(struct sim *s, struct sim_item *it)
 {
-	struct sim_node *node = sim_node(s, it->to);
-	struct km_event ev = {.from = it->from, .token = it->token};
+	struct sim_node *node = it->clone ? &s->clone : sim_node(s, it->to);
 
 	switch (it->what) {
 	case SIM_KILL_RANDOM:
@@ -205,15 +216,22 @@ static void one(struct sim *s, struct sim_item *it)
 		if (!s->calm)
 			rollback_random(s);
 		return;
+	case SIM_CLONE:
+		if (!s->calm)
+			sim_clone_split(s);
+		return;
 	case SIM_RESTART:
 		if (node->life == it->life)
 			sim_restart(s, it->to.kind, it->to.id);
 		return;
-	default:
-		if (node->alive && event_of(s, node, it, &ev)) {
-			sim_trace_event(s, node, &ev);
-			sim_step(s, node, &ev);
-		}
+	default: {
+		unsigned readers = it->clone ? 1 : sim_clone_readers(s, it);
+
+		if (readers & 1)
+			give(s, node, it);
+		if (readers & 2)
+			give(s, &s->clone, it);
+	}
 	}
 }
 
@@ -247,11 +265,14 @@ void sim_start(struct sim *s)
 	plan(s, SIM_PARTITION, f->partition_every_ms);
 	plan(s, SIM_CLOCK_STEP, f->clock_step_every_ms);
 	plan(s, SIM_ROLLBACK, f->rollback_every_ms);
+	if (f->clone_peer)
+		sim_clone_plan(s, f->clone_after_ms);
 }
 
 void sim_calm(struct sim *s)
 {
 	s->calm = 1;
+	sim_clone_end(s);
 	sim_partition(s, 0);
 	for (unsigned i = 1; i <= sim_nodes(s); i++)
 		if (!sim_nth(s, i)->alive)

@@ -29,6 +29,8 @@ struct sim_faults {
 	uint32_t rollback_every_ms;            /* a peer is told that its machine may have been restored or cloned */
 	uint32_t alloc_every;                  /* mean number of allocations of nodes between refusals, 0 = never */
 	unsigned alloc_more;                   /* refusals that follow the first in the same step */
+	unsigned clone_peer;                   /* whose memory is copied once, 0 = nobody's; without alloc_every */
+	uint32_t clone_after_ms;
 	unsigned old_disk;                     /* chance that a peer that restarts finds its disk as it was once */
 	uint32_t job_min_us, job_max_us;
 	uint32_t persist_max_us;
@@ -55,7 +57,7 @@ struct sim_options {
 	X(clock_steps) X(hedges) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
 	X(relays) X(aborts) X(refusals) X(late_jobs) X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks)   \
 	X(evil_seeds) X(evil_many) X(evil_in_dkg) X(alloc_failures) X(old_disks) X(cores) X(cheats_failed) X(failures_blamed) \
-	X(corrupt_searched)
+	X(corrupt_searched) X(clones_noticed) X(clones_unnoticed) X(cloned_signs)
 struct sim_counters {
 #define SIM_COUNTER_FIELD(name) uint64_t name;
 	SIM_COUNTERS(SIM_COUNTER_FIELD)
@@ -119,6 +121,9 @@ int sim_setup_key(struct sim *s, const char *name, unsigned ready);
 /* A peer whose disk may be put back (old_disk): what it swore by then may be lost, so at most as many as a key can lose. */
 void sim_may_restore(struct sim *s, unsigned peer);
 int sim_restored(struct sim *s, unsigned peer);                /* it has been */
+
+/* A peer of which two instances have lived, and neither was told; 0 = none. What it signed may convict it. */
+unsigned sim_cloned(const struct sim *s);
 
 /* Byzantine: a filter on every packet a node sends; may change, drop (return 0) or add packets by sim_inject. */
 typedef int (*sim_filter_fn)(void *ctx, struct sim *s, struct km_addr from, struct km_addr to, uint8_t **data, size_t *len);

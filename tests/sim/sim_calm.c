@@ -250,6 +250,12 @@ static void core_only(struct swarm *w)
 /* Where those who cheat can stop the making of a key for good: with nobody to be left out, or where nobody proves anything. */
 static int key_owed(struct swarm *w)
 {
+	unsigned cloned = sim_cloned(w->s);
+
+	/* what two instances signed may have convicted them: then the mesh has one peer less, and may be too small for anything */
+	for (unsigned i = 1; cloned && i <= sim_opt(w->s)->n; i++)
+		if ((sim_peer(w->s, i)->quarantined | sim_peer(w->s, i)->disputed) & km_set_bit(cloned))
+			return 0;
 	if (swarm_usable_somewhere(w->s) || !w->evil.n)
 		return 1;
 	for (unsigned i = 1; i <= sim_opt(w->s)->n; i++)

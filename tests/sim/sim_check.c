@@ -6,7 +6,8 @@
  *    sim_blame.c of the swarm; their shares of a request are 1 and 2
  *  4 a key changes; crashes leave no T usable shares of one epoch (at rest). Epochs that follow one another do not exist yet
  *  5 a run mixes lives of its participants; a presignature is used in another life than the one that made it
- *  6 an honest peer is convicted or disputed by an honest one
+ *  6 an honest peer is convicted or disputed by an honest one. Not meant: one of which two instances live and know nothing (sim_clone.c);
+ *    as an owner it may also ask for two requests under one presignature, of which one completes
  *  7 a cheat that made a run or a signature fail shows nowhere: polled while all but the corrupt is calm, in sim_blame.c
  *  8 requests stop being served, or one dead peer costs one of them more than one retry: the liveness phase, in sim_calm.c
  *  9 a share leaves before its audit entry exists. What a checkpoint covers is the audit log's own test
@@ -55,6 +56,13 @@ static uint64_t mark(const uint8_t h[KM_HASH_SIZE])
 
 	memcpy(&v, h, sizeof(v));
 	return v | 1;
+}
+
+/* Two instances of a peer, neither of which knows: they may ask for two things under one presignature, and be convicted. Not so the others,
+ * each of which gives one share; and those of the two are the same. */
+static int two_unknown(const struct sim *s, unsigned id)
+{
+	return s->cloned == SIM_CLONE_UNNOTICED && s->clone.addr.id == id;
 }
 
 /* ---- 1, 5, 9: shares */
@@ -108,6 +116,12 @@ static void check_sign(struct sim *s, struct sim_node *from, const uint8_t *data
 	if (km_sign_decode(&sg, data, len) != KM_OK)
 		return;
 	km_req_id(&sg.req, id);
+	if (two_unknown(s, from->addr.id)) {
+		/* what comes of it is seen in REPLY */
+		if (!same_as_ever(&s->spent, "cloned", 0, sg.presig_id, KM_HASH_SIZE, mark(id)))
+			s->count.cloned_signs++;
+		return;
+	}
 	if (!same_as_ever(&s->spent, "presig", 0, sg.presig_id, KM_HASH_SIZE, mark(id)))
 		sim_break(s, "invariant 1: peer %u spends one presignature on two requests", from->addr.id);
 }
@@ -339,7 +353,7 @@ void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effe
 		check_audit(s, node, e);
 	if (e->kind == KM_EFFECT_EVIDENCE && e->to.id >= 1 && e->to.id <= s->opt.n) {
 		s->count.evidence++;
-		if (!s->peers[e->to.id].corrupt)
+		if (!s->peers[e->to.id].corrupt && !two_unknown(s, e->to.id))
 			sim_break(s, "invariant 6: peer %u against honest peer %u: %s", node->addr.id, e->to.id, e->text);
 		const char *why;
 		if (!strncmp(e->text, "conviction", 10) && e->data && evid_file_culprit(e->data, e->len, &why) != e->to.id)

@@ -57,6 +57,13 @@ static void copy(struct sim_file **to, size_t *n_to, const struct sim_file *from
 	*n_to = n;
 }
 
+void sim_disk_copy(struct sim_node *to, const struct sim_node *from)
+{
+	to->files = to->old = NULL;
+	to->n_files = to->n_old = 0;
+	copy(&to->files, &to->n_files, from->files, from->n_files);
+}
+
 void sim_disk_remember(struct sim_node *node)
 {
 	copy(&node->old, &node->n_old, node->files, node->n_files);

@@ -129,6 +129,27 @@ static void draw_old_disks(struct swarm *w, struct sim_options *o, uint32_t corr
 		w->restorable |= km_set_bit(draw_peer(w, o, corrupt | w->restorable));
 }
 
+/* Its own stream: what it draws changes nothing of the other seeds. Of peers that keep their disk and their word. */
+static void draw_clone(struct swarm *w, struct sim_options *o, uint32_t corrupt)
+{
+	struct km_rng rng;
+	uint8_t key[KM_SEED_SIZE] = {0};
+
+	for (unsigned i = 0; i < 8; i++)
+		key[i] = (uint8_t)(o->seed >> (8 * i));
+	km_rng_init(&rng, key, "clone", NULL, 0);
+	if (km_rng_below(&rng, 10))
+		return;
+	uint32_t able = (((uint32_t)1 << o->n) - 1) & ~corrupt & ~w->restorable;
+	unsigned who = 0;
+	for (unsigned k = able ? 1 + (unsigned)km_rng_below(&rng, km_set_size(able)) : 0; k; k--)
+		who = km_set_next(able, who);
+	o->faults.clone_peer = who;
+	o->faults.clone_after_ms = 1 + (uint32_t)km_rng_below(&rng, 5000);
+	if (who)
+		o->faults.alloc_every = 0;
+}
+
 void swarm_draw(struct swarm *w, struct sim_options *o)
 {
 	draw_size(w, o);
@@ -142,6 +163,7 @@ void swarm_draw(struct swarm *w, struct sim_options *o)
 	if (o->dkg_min && 2 * o->dkg_min < o->n + o->threshold)
 		o->dkg_min = (o->n + o->threshold + 1) / 2;
 	draw_old_disks(w, o, corrupt, o->dkg_min ? o->dkg_min : o->n);
+	draw_clone(w, o, corrupt);
 	/* a toy group for volume, P-256 for fidelity */
 	o->curve = swarm_pick(w, 0, 99) < (o->threshold == 2 ? 45u : o->threshold == 3 ? 12u : 2u) ? KM_CURVE_P256 : KM_CURVE_TOY;
 	w->real_signatures = swarm_pick(w, 0, 7) == 0;
@@ -153,10 +175,10 @@ void swarm_in_words(const struct swarm *w, const struct sim_options *o, char *ou
 	const struct sim_faults *f = &o->faults;
 	int n = snprintf(out, size,
 			 "%s N=%u T=%u min=%u B=%u pool=%u/%u drop=%u dup=%u slow=%u replay=%u persist=%u crash=%u part=%u skew=%u "
-			 "disk=%u back=%u memory=%u+%u old=%#x/%u",
+			 "disk=%u back=%u memory=%u+%u old=%#x/%u clone=%u",
 			 o->curve == KM_CURVE_P256 ? "P-256" : "toy", o->n, o->threshold, o->dkg_min, o->batch, o->pool_low, o->pool_target, f->drop, f->duplicate, f->slow,
 			 f->replay, f->crash_at_persist, f->crash_every_ms, f->partition_every_ms, f->skew_ms, f->disk_error,
-			 f->rollback_every_ms, f->alloc_every, f->alloc_more, (unsigned)w->restorable, f->old_disk);
+			 f->rollback_every_ms, f->alloc_every, f->alloc_more, (unsigned)w->restorable, f->old_disk, f->clone_peer);
 
 	for (unsigned i = 0; i < w->n_draft && (size_t)n < size; i++)
 		n += snprintf(out + n, size - (size_t)n, " %sevil=%u habits=%#x rate=%u", w->evil_early ? "early " : "",

@@ -3,7 +3,7 @@
  *	sim.c        the heap, the loop, faults by the clock        sim_make.c   settings, making, freeing, look-ups
  *	sim_node.c   lives of nodes, their disks, their effects     sim_net.c    packets; clients and operators
  *	sim_check.c  the invariants                                 sim_trace.c  the trace, for machines and for people
- *	sim_disk.c   disks, and their former contents
+ *	sim_disk.c   disks, and their former contents                sim_clone.c  two instances of one peer
  */
 #ifndef KM_SIM_IMPL_H
 #define KM_SIM_IMPL_H
@@ -16,7 +16,7 @@
 
 enum sim_what {
 	SIM_PACKET, SIM_TICK, SIM_PERSISTED, SIM_WORKED, SIM_RESTART, SIM_KILL_RANDOM, SIM_PARTITION, SIM_HEAL, SIM_UP, SIM_DOWN,
-	SIM_CLOCK_STEP, SIM_ROLLBACK,
+	SIM_CLOCK_STEP, SIM_ROLLBACK, SIM_CLONE,
 };
 
 struct sim_item {
@@ -27,7 +27,8 @@ struct sim_item {
 	uint8_t *data;
 	size_t len;
 	uint64_t token;               /* PACKET: number on its channel */
-	struct km_job *job;
+	struct km_job *job, *twin_job; /* twin_job: the same of the shadow */
+	int clone;                    /* it is for the clone */
 	int err;
 };
 
@@ -48,6 +49,7 @@ struct sim_node {
 	struct km_frontend_entry entries[SIM_MAX_FRONTENDS];
 	struct km_peer *peer;
 	struct km_frontend *frontend;
+	struct km_peer *shadow;       /* sees and does what peer does, unheard, until it becomes the clone */
 	int alive, corrupt, may_restore, restored;
 	uint32_t life;                /* counts starts and deaths */
 	uint32_t era;                 /* counts starts and roll-backs: what presignatures may not outlive */
@@ -88,6 +90,9 @@ struct sim {
 	struct sim_item *heap;
 	size_t n_heap, cap_heap;
 	struct sim_node peers[KM_MAX_PEERS + 1], fronts[SIM_MAX_FRONTENDS + 1];
+	struct sim_node clone;        /* second instance of a peer: same address, settings of the first */
+	enum sim_clone_state { SIM_CLONE_NONE, SIM_CLONE_NOTICED, SIM_CLONE_UNNOTICED } cloned; /* since there was one */
+	uint32_t clone_route[2];      /* peers, frontends whose packets the clone gets, and not the first; both empty: drawn for each packet */
 	struct km_key_policy policy;
 	uint32_t side;                /* of a partition */
 	uint64_t partition_no;
@@ -95,7 +100,7 @@ struct sim {
 	uint64_t alloc_left;          /* until the next refusal */
 	struct km_hash trace;
 	uint8_t trace_out[KM_HASH_SIZE];
-	struct km_effects fx;
+	struct km_effects fx, shadow_fx;
 	struct sim_result *results;
 	size_t n_results, cap_results;
 	sim_filter_fn filter;
@@ -131,6 +136,7 @@ unsigned sim_number(const struct sim *s, const struct sim_node *node); /* the in
 void *sim_grow(void *p, size_t n, size_t *cap, size_t size);   /* room for one more */
 /* sim_node.c */
 int sim_step(struct sim *s, struct sim_node *node, struct km_event *ev); /* what the node returned */
+int sim_step_twin(struct sim *s, struct sim_node *node, struct km_event *ev, struct km_job *twin_job);
 void sim_birth(struct sim *s, struct sim_node *node);
 void sim_crash(struct sim *s, struct sim_node *node);          /* and a restart later */
 void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b); /* tells both of a new channel */
@@ -138,7 +144,21 @@ void sim_bury(struct sim *s, struct sim_node *node);           /* frees it; nobo
 void sim_harvest(struct sim *s, struct sim_node *node);
 unsigned sim_runs_active(const struct sim_node *node);
 int sim_job_late(const struct sim_node *node, const struct km_job *job); /* its run has ended meanwhile */
+void sim_arm(struct sim *s, struct sim_node *node);
+void sim_restart_later(struct sim *s, const struct sim_node *node);
+/* sim_clone.c */
+int sim_has_shadow(const struct sim *s, const struct sim_node *node); /* whether it is born with one */
+void sim_clone_plan(struct sim *s, uint32_t after_ms);
+void sim_clone_split(struct sim *s);
+void sim_clone_end(struct sim *s);
+int sim_is_clone(const struct sim *s, const struct sim_node *node);
+/* Who reads this packet: bit 0 the first instance, bit 1 the clone. */
+unsigned sim_clone_readers(struct sim *s, const struct sim_item *it);
+void sim_shadow_step(struct sim *s, struct sim_node *node, const struct km_event *ev, struct km_job *job, int err);
+/* The next effect of the shadow, which is the same as e; NULL without shadow. */
+struct km_effect *sim_shadow_effect(struct sim *s, struct sim_node *node, const struct km_effect *e);
 /* sim_disk.c */
+void sim_disk_copy(struct sim_node *to, const struct sim_node *from);
 void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len);
 void sim_disk_remember(struct sim_node *node);                 /* the copy that may come back */
 void sim_disk_restore(struct sim *s, struct sim_node *node);

@@ -128,6 +128,7 @@ struct sim *sim_new(const struct sim_options *o)
 	km_rng_init(&s->rng, seed, "sim", NULL, 0);
 	km_hash_init(&s->trace, "sim/trace");
 	km_effects_init(&s->fx);
+	km_effects_init(&s->shadow_fx);
 	make_settings(s);
 	return s;
 }
@@ -136,6 +137,7 @@ void sim_free(struct sim *s)
 {
 	if (!s)
 		return;
+	sim_clone_end(s);
 	for (unsigned i = 1; i <= sim_nodes(s); i++) {
 		struct sim_node *node = sim_nth(s, i);
 
@@ -148,6 +150,7 @@ void sim_free(struct sim *s)
 		free(s->replay[i].data);
 	sim_check_clear(s);
 	km_effects_clear(&s->fx);
+	km_effects_clear(&s->shadow_fx);
 	free(s->heap);
 	free(s->results);
 	free(s);
@@ -205,10 +208,17 @@ int sim_restored(struct sim *s, unsigned peer)
 	return s->peers[peer].restored;
 }
 
+unsigned sim_cloned(const struct sim *s)
+{
+	return s->cloned == SIM_CLONE_UNNOTICED ? s->clone.addr.id : 0;
+}
+
 struct sim_counters *sim_count(struct sim *s)
 {
 	for (unsigned i = 1; i <= sim_nodes(s); i++)
 		sim_harvest(s, sim_nth(s, i));
+	if (s->clone.alive)
+		sim_harvest(s, &s->clone);
 	return &s->count;
 }
 

@@ -118,7 +118,8 @@ void sim_send(struct sim *s, struct sim_node *from, struct km_addr to, const uin
 		free(copy);
 		return;
 	}
-	uint64_t number = ++from->sent[to.kind == KM_ADDR_FRONTEND][to.id];
+	/* numbers are of one instance: 0 is none */
+	uint64_t number = sim_is_clone(s, from) ? 0 : ++from->sent[to.kind == KM_ADDR_FRONTEND][to.id];
 	if (sim_chance(s, s->opt.faults.duplicate)) {
 		s->count.duplicated++;
 		packet(s, from->addr, to, copy_of(copy, len), len, 0);

@@ -21,7 +21,7 @@ static struct km_time now_of(const struct sim *s, const struct sim_node *node)
 				.wall_ms = (uint64_t)((int64_t)(WALL_START_MS + s->now_us / 1000) + node->clock_skew_ms)};
 }
 
-static void arm(struct sim *s, struct sim_node *node)
+void sim_arm(struct sim *s, struct sim_node *node)
 {
 	uint64_t at = node->peer ? km_peer_deadline(node->peer) : km_frontend_deadline(node->frontend);
 
@@ -33,7 +33,7 @@ static void arm(struct sim *s, struct sim_node *node)
 	if (at >= node->tick_at_us)
 		return;
 	node->tick_at_us = at;
-	sim_push(s, &(struct sim_item){.at_us = at, .what = SIM_TICK, .to = node->addr, .life = node->life});
+	sim_push(s, &(struct sim_item){.at_us = at, .what = SIM_TICK, .to = node->addr, .life = node->life, .clone = sim_is_clone(s, node)});
 }
 
 /* ---- memory */
@@ -85,11 +85,13 @@ static void carry_persist(struct sim *s, struct sim_node *node, const struct km_
 				       .what = SIM_PERSISTED,
 				       .to = node->addr,
 				       .life = node->life,
+				       .clone = sim_is_clone(s, node),
 				       .token = e->token,
 				       .err = err});
 }
 
-static void carry_work(struct sim *s, struct sim_node *node, const struct km_effect *e)
+/* twin: the same of its shadow, or NULL */
+static void carry_work(struct sim *s, struct sim_node *node, const struct km_effect *e, const struct km_effect *twin)
 {
 	uint64_t max = s->opt.faults.job_max_us;
 
@@ -99,13 +101,17 @@ static void carry_work(struct sim *s, struct sim_node *node, const struct km_eff
 	s->count.jobs++;
 	enter(s, node);
 	e->job->run(e->job);
+	if (twin)
+		twin->job->run(twin->job);
 	leave(s, node);
 	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, s->opt.faults.job_min_us, max),
 				       .what = SIM_WORKED,
 				       .to = node->addr,
 				       .life = node->life,
+				       .clone = sim_is_clone(s, node),
 				       .token = e->token,
-				       .job = e->job});
+				       .job = e->job,
+				       .twin_job = twin ? twin->job : NULL});
 }
 
 static void carry_result(struct sim *s, const struct km_effect *e)
@@ -130,7 +136,7 @@ static void carry_result(struct sim *s, const struct km_effect *e)
 	sim_check_result(s, r);
 }
 
-static void carry(struct sim *s, struct sim_node *node, struct km_effect *e)
+static void carry(struct sim *s, struct sim_node *node, struct km_effect *e, const struct km_effect *twin)
 {
 	switch (e->kind) {
 	case KM_EFFECT_SEND:
@@ -140,18 +146,25 @@ static void carry(struct sim *s, struct sim_node *node, struct km_effect *e)
 		carry_persist(s, node, e);
 		break;
 	case KM_EFFECT_WORK:
-		carry_work(s, node, e);
+		carry_work(s, node, e, twin);
 		break;
 	case KM_EFFECT_RESULT:
-		carry_result(s, e);
+		/* the operator talks to the machine he knows */
+		if (!sim_is_clone(s, node))
+			carry_result(s, e);
 		break;
 	default:
 		break;
 	}
 }
 
-/* Steps never nest: what another node learns of this one comes to it as an item of the heap. */
 int sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
+{
+	return sim_step_twin(s, node, ev, NULL);
+}
+
+/* Steps never nest: what another node learns of this one comes to it as an item of the heap. */
+int sim_step_twin(struct sim *s, struct sim_node *node, struct km_event *ev, struct km_job *twin_job)
 {
 	struct km_effect *e;
 	uint32_t life = node->life;
@@ -166,21 +179,27 @@ int sim_step(struct sim *s, struct sim_node *node, struct km_event *ev)
 	node->last_us = ev->now.mono_us;
 	enter(s, node);
 	int err = node->peer ? km_peer_step(node->peer, ev, &s->fx) : km_frontend_step(node->frontend, ev, &s->fx);
+	if (node->shadow)
+		sim_shadow_step(s, node, ev, twin_job, err);
 	leave(s, node);
 	if (err)
 		sim_trace(s, "error", node->addr, (uint64_t)-err, NULL, 0);
 	while ((e = km_effects_pop(&s->fx))) {
+		struct km_effect *twin = sim_shadow_effect(s, node, e);
+
 		if (node->life == life) {
 			sim_trace_effect(s, node, e);
 			sim_check_effect(s, node, e);
-			carry(s, node, e);
+			carry(s, node, e, twin);
 		}
+		if (twin)
+			km_effects_recycle(&s->shadow_fx, twin);
 		km_effects_recycle(&s->fx, e);
 		if (++effects == MAX_EFFECTS)
 			sim_break(s, "invariant 10: %u effects of one step", effects);
 	}
 	if (node->life == life)
-		arm(s, node);
+		sim_arm(s, node);
 	if (s->after && node->corrupt && node->peer)
 		s->after(s->after_ctx, s, node->addr.id);
 	return err;
@@ -228,9 +247,11 @@ void sim_connect(struct sim *s, struct sim_node *a, struct sim_node *b)
 	if (a == b || !a->alive || !b->alive || (a->frontend && b->frontend))
 		return;
 	sim_push(s,
-		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = a->addr, .from = b->addr, .life = a->life});
+		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = a->addr, .from = b->addr, .life = a->life,
+				    .clone = sim_is_clone(s, a)});
 	sim_push(s,
-		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = b->addr, .from = a->addr, .life = b->life});
+		 &(struct sim_item){.at_us = s->now_us + 200, .what = SIM_UP, .to = b->addr, .from = a->addr, .life = b->life,
+				    .clone = sim_is_clone(s, b)});
 }
 
 static int make(struct sim *s, struct sim_node *node)
@@ -241,17 +262,21 @@ static int make(struct sim *s, struct sim_node *node)
 	if (node->addr.kind == KM_ADDR_FRONTEND)
 		return km_frontend_new(&node->frontend, &node->settings, seed);
 	int err = km_peer_new(&node->peer, &node->settings, seed);
+	if (!err && sim_has_shadow(s, node))
+		err = km_peer_new(&node->shadow, &node->settings, seed);
 	for (size_t i = 0; !err && i < node->n_files; i++) {
 		if (!node->files[i].data)
 			continue;
 		err = km_peer_load(node->peer, node->files[i].name, node->files[i].data, node->files[i].len);
+		if (!err && node->shadow)
+			err = km_peer_load(node->shadow, node->files[i].name, node->files[i].data, node->files[i].len);
 		if (err && err != KM_E_NOMEM)
 			sim_break(s, "peer %u cannot load %s: %s", node->addr.id, node->files[i].name, km_strerror(err));
 	}
 	return err;
 }
 
-static void restart_later(struct sim *s, const struct sim_node *node)
+void sim_restart_later(struct sim *s, const struct sim_node *node)
 {
 	sim_push(s, &(struct sim_item){.at_us = s->now_us + sim_between(s, 1, 2000ull * s->opt.faults.restart_after_ms),
 				       .what = SIM_RESTART,
@@ -270,7 +295,7 @@ void sim_birth(struct sim *s, struct sim_node *node)
 		km_frontend_free(node->frontend);
 		node->peer = NULL;
 		node->frontend = NULL;
-		restart_later(s, node);
+		sim_restart_later(s, node);
 		return;
 	}
 	KM_ASSERT(!err || s->broken[0]);
@@ -293,8 +318,9 @@ void sim_bury(struct sim *s, struct sim_node *node)
 	sim_harvest(s, node);
 	/* jobs that are out go with it, and so do their WORKED events: those are of an earlier life from here on */
 	km_peer_free(node->peer);
+	km_peer_free(node->shadow);
 	km_frontend_free(node->frontend);
-	node->peer = NULL;
+	node->peer = node->shadow = NULL;
 	node->frontend = NULL;
 	node->alive = 0;
 	node->life++;
@@ -340,8 +366,14 @@ void sim_kill_silently(struct sim *s, enum km_addr_kind kind, unsigned id)
 
 void sim_crash(struct sim *s, struct sim_node *node)
 {
+	if (sim_is_clone(s, node)) {
+		/* nobody starts it again */
+		s->count.crashes++;
+		sim_clone_end(s);
+		return;
+	}
 	die(s, node, sim_chance(s, s->opt.faults.silent_death));
-	restart_later(s, node);
+	sim_restart_later(s, node);
 	if (!node->may_restore)
 		return;
 	if (node->old && sim_chance(s, s->opt.faults.old_disk))

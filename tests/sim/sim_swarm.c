@@ -67,8 +67,8 @@ static void note_counters(struct swarm *w, struct swarm_outcome *out)
 	c->evil_in_dkg = c->evil_seeds && w->evil_early;
 	c->p256_signed = sim_opt(w->s)->curve == KM_CURVE_P256 ? c->signed_ok : 0;
 	c->faults = c->dropped + c->duplicated + c->reordered + c->replayed + c->slowed + c->crashes + c->torn_persists +
-		    c->partitions + c->clock_steps + c->disk_errors + c->rollbacks + c->alloc_failures + c->old_disks +
-		    c->evil_deeds;
+		    c->partitions + c->clock_steps + c->disk_errors + c->rollbacks + c->alloc_failures + c->old_disks + c->clones_noticed +
+		    c->clones_unnoticed + c->evil_deeds;
 	for (unsigned i = 0; i < w->evil.n; i++)
 		for (unsigned k = 0; k < EVIL_N_HABITS; k++)
 			out->deeds[k] += w->evil.e[i].deeds[k];

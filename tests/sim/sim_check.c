@@ -330,6 +330,8 @@ static void look_in_text(struct sim *s, const struct sim_node *node, const char 
 {
 	char hex[2 * 8 + 1];
 
+	if (!text[0])
+		return;
 	for (unsigned k = 0; k < 3; k++) {
 		for (unsigned i = 0; i < 8; i++)
 			snprintf(hex + 2 * i, 3, "%02x", node->secret[k][i]);

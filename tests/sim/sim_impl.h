@@ -98,7 +98,7 @@ struct sim {
 	uint64_t partition_no;
 	int calm;
 	uint64_t alloc_left;          /* until the next refusal */
-	struct km_hash trace;
+	uint64_t trace[4];            /* of all so far */
 	uint8_t trace_out[KM_HASH_SIZE];
 	struct km_effects fx, shadow_fx;
 	struct sim_result *results;

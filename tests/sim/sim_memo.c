@@ -19,7 +19,7 @@
 /* Output of a call, behind its error. */
 struct answer {
 	int err;
-	uint8_t out[];
+	_Alignas(16) uint8_t out[];
 };
 
 static struct sim_map memo;
@@ -306,17 +306,57 @@ static void start_pair(struct km_hash *h, const char *what, const struct km_curv
 	km_hash_u8(h, pair->bob);
 }
 
-static void ideal_key(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t *a_enc, const uint8_t *r_enc, unsigned e,
-		      uint8_t key[KM_OT_KEY_SIZE])
+/* A key of a pair whose offer has been hashed already: `from` is copied, hundreds begin the same. */
+static void ideal_key(const struct km_hash *from, const uint8_t *r_enc, size_t ps, unsigned e, uint8_t key[KM_OT_KEY_SIZE])
 {
-	size_t ps = km_curve_point_size(c);
-	struct km_hash h;
+	struct km_hash h = *from;
 
-	start_pair(&h, "sim/ot", c, pair);
-	km_hash_field(&h, a_enc, ps);
 	km_hash_field(&h, r_enc, 2 * ps);
 	km_hash_u8(&h, (uint8_t)e);
 	km_hash_final(&h, key);
+}
+
+static struct km_hash ideal_pair(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t *a_enc)
+{
+	struct km_hash h;
+
+	start_pair(&h, "sim/ot", c, pair);
+	km_hash_field(&h, a_enc, km_curve_point_size(c));
+	return h;
+}
+
+/* The real choice, with the state of the stream behind it. */
+struct choice {
+	struct km_rng rng;
+	struct km_secret x[KM_OT_KAPPA];
+	uint8_t r_enc[];
+};
+
+static int choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE], struct km_secret *x,
+		  uint8_t *r_enc, struct km_rng *rng)
+{
+	size_t enc = 2 * KM_OT_KAPPA * km_curve_point_size(c);
+	struct km_hash h;
+	int fresh;
+
+	sim_alloc_pause();
+	start_pair(&h, "memo/ot-choose", c, pair);
+	km_hash_field(&h, delta, KM_OT_DELTA_SIZE);
+	km_hash_field(&h, rng, sizeof(*rng));
+	struct answer *a = look_up(&h, sizeof(struct choice) + enc, &fresh);
+	struct choice *ch = (struct choice *)(void *)a->out;
+	if (fresh) {
+		a->err = __real_km_ot_base_choose(c, pair, delta, x, r_enc, rng);
+		ch->rng = *rng;
+		memcpy(ch->x, x, sizeof(ch->x));
+		memcpy(ch->r_enc, r_enc, enc);
+	} else {
+		*rng = ch->rng;
+		memcpy(x, ch->x, sizeof(ch->x));
+		memcpy(r_enc, ch->r_enc, enc);
+	}
+	sim_alloc_resume();
+	return a->err;
 }
 
 int __wrap_km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *pair, const uint8_t delta[KM_OT_DELTA_SIZE],
@@ -325,7 +365,7 @@ int __wrap_km_ot_base_choose(const struct km_curve *c, const struct km_ot_pair *
 	size_t ps = km_curve_point_size(c);
 
 	if (!ideal)
-		return __real_km_ot_base_choose(c, pair, delta, x, r_enc, rng);
+		return choose(c, pair, delta, x, r_enc, rng);
 	km_rng_bytes(rng, r_enc, 2 * KM_OT_KAPPA * ps);
 	for (unsigned i = 0; i < 2 * KM_OT_KAPPA; i++)
 		r_enc[i * ps] = 2;
@@ -341,11 +381,12 @@ int __wrap_km_ot_base_keys_both(const struct km_curve *c, const struct km_ot_pai
 	int fresh;
 
 	if (ideal) {
+		h = ideal_pair(c, pair, a_enc);
 		for (unsigned p = 0; p < KM_OT_KAPPA; p++, r_enc += 2 * ps) {
 			if (r_enc[0] != 2 || r_enc[ps] != 2)
 				return KM_E_ENCODING;
-			ideal_key(c, pair, a_enc, r_enc, 0, keys[p][0]);
-			ideal_key(c, pair, a_enc, r_enc, 1, keys[p][1]);
+			ideal_key(&h, r_enc, ps, 0, keys[p][0]);
+			ideal_key(&h, r_enc, ps, 1, keys[p][1]);
 		}
 		return KM_OK;
 	}
@@ -373,8 +414,9 @@ int __wrap_km_ot_base_keys_chosen(const struct km_curve *c, const struct km_ot_p
 	int fresh;
 
 	if (ideal) {
+		h = ideal_pair(c, pair, a_enc);
 		for (unsigned p = 0; p < KM_OT_KAPPA; p++, r_enc += 2 * ps)
-			ideal_key(c, pair, a_enc, r_enc, km_ot_bit(delta, p), keys[p]);
+			ideal_key(&h, r_enc, ps, km_ot_bit(delta, p), keys[p]);
 		return a_enc[0] == 2 || a_enc[0] == 3 ? KM_OK : KM_E_ENCODING;
 	}
 	sim_alloc_pause();

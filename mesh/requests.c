@@ -360,6 +360,10 @@ static int on_reseal(struct kmd_daemon *d, struct kmd_client *c, const struct km
 		return err;
 	if (!may_change(d, c, f->seq, "change the sealing key"))
 		return KM_OK;
+	if (kmd_daemon_operator(d, KM_AUDIT_DO_OTHER, kmd_client_uid(c), "change of the sealing key")) {
+		send_error(c, f->seq, KM_E_IO, "this cannot be written to the audit log, so it is not done; see the log of keymeshd");
+		return KM_OK;
+	}
 	slot = slot_take(d, c, KMD_SIDE_PEER, f->seq);
 	if (slot == NO_SLOT) {
 		send_error(c, f->seq, KM_E_BUSY, "too many requests at the same time");
@@ -372,10 +376,12 @@ static int on_reseal(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	return KM_OK;
 }
 
-/* The one place where a backup or a drill becomes known: for the log. */
-static void note_recovery(struct kmd_daemon *d, uid_t uid, const char *text)
+/* The one place where a backup or a drill becomes known: for the logs. */
+static void note_recovery(struct kmd_daemon *d, unsigned kind, uid_t uid, const char *text)
 {
 	kmd_log(KM_LOG_NOTICE, "%s, says user %u", text, (unsigned)uid);
+	if (kmd_daemon_operator(d, kind == KMD_RECORD_DRILL ? KM_AUDIT_DO_DRILL : KM_AUDIT_DO_BACKUP, (unsigned)uid, text))
+		kmd_log(KM_LOG_ERROR, "the audit log does not have it: %s", text);
 }
 
 static int on_record(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
@@ -405,7 +411,7 @@ static int on_record(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	}
 	snprintf(text, sizeof(text), "%s of peer %u (%s) of key %s, epoch %llu: known and proved", kmd_record_kind(r.kind), r.peer,
 		 d->config->settings.roster.peer[r.peer].name, t->name, (unsigned long long)r.number);
-	note_recovery(d, kmd_client_uid(c), text);
+	note_recovery(d, r.kind, kmd_client_uid(c), text);
 	km_buf_init(&b);
 	if (!km_rpc_encode_done(&b, f->seq, text))
 		kmd_client_send(c, &b);

@@ -21,7 +21,7 @@ struct needle {
 
 static struct needle needles[MAX_NEEDLES];
 static unsigned n_needles;
-static uint8_t first[256]; /* some needle begins so */
+static unsigned first[65536], next[MAX_NEEDLES]; /* by their first two bytes; number + 1 */
 
 static void add(const char *name, const char *form, const uint8_t *p, size_t n)
 {
@@ -32,8 +32,8 @@ static void add(const char *name, const char *form, const uint8_t *p, size_t n)
 	snprintf(d->what, sizeof(d->what), "%.30s, %s", name, form);
 	memcpy(d->bytes, p, n);
 	d->len = n;
-	first[p[0]] = 1;
-	n_needles++;
+	next[n_needles] = first[p[0] << 8 | p[1]];
+	first[p[0] << 8 | p[1]] = ++n_needles;
 }
 
 static void add_hex(const char *name, const uint8_t *p, size_t n, int upper)
@@ -117,10 +117,10 @@ static unsigned scan(const char *path)
 	if (!data || fread(data, 1, (size_t)size, f) != (size_t)size)
 		exit(2);
 	fclose(f);
-	for (size_t at = 0; at < (size_t)size; at++) {
-		if (!first[data[at]])
-			continue;
-		for (unsigned i = 0; i < n_needles; i++) {
+	for (size_t at = 0; at + 1 < (size_t)size; at++) {
+		for (unsigned k = first[data[at] << 8 | data[at + 1]]; k; k = next[k - 1]) {
+			unsigned i = k - 1;
+
 			if (needles[i].len <= (size_t)size - at && !memcmp(data + at, needles[i].bytes, needles[i].len)) {
 				printf("%s: %s at byte %zu\n", path, needles[i].what, at);
 				hits++;

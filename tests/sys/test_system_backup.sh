@@ -5,7 +5,7 @@
 need_program age
 need_program age-keygen
 SCAN=$top_builddir/tests/sys/byte_scan
-plan 71
+plan 72
 
 B=$T/backups
 for i in 1 2 3; do
@@ -90,6 +90,7 @@ nocheck "another custodian's identity opens nothing" drill p1 "$(file_of 1)" "$T
 check "it shows what age says" said "no identity matched"
 check "custodian 1 drills, at p1" drill p1 "$(file_of 1)" "$T/custodian1"
 check "p1 takes the record" said "drill of peer 1 (p1) of key www.*known and proved"
+check "the audit log says so" grep -raq "drill of peer 1 (p1) of key www" "$M/p1/state/audit"
 check "a drill of one peer is none of all" test false = "$(json p1 peer.keys.drill_age_s)"
 check "custodian 2 drills away from any mesh" run env KEYMESH_SOCKET="$T/nowhere" "$KEYMESH" drill "$(file_of 2)" --identity "$T/custodian2"
 grep ^keymesh-record "$T/said" >"$T/record.2"

@@ -11,7 +11,7 @@
 #include "node/wire.h"
 
 #define FLUSH_MS 50
-#define HELD_MAX 65536
+#define FIRST_CHECKPOINT_US 3000000 /* others are heard by then */
 
 /* A message that shows a share, waiting until its entry is on the disk (audit.sync = always). */
 struct kmd_held_send {
@@ -142,14 +142,58 @@ static void synced(struct kmd_watch *w, uint32_t events)
 		release(w->ctx);
 }
 
+/* ---- checkpoints */
+
+/* Of what is on the disk when it is: until then it waits. */
+static void checkpoint(struct kmd_daemon *d, uint64_t now_us)
+{
+	uint8_t data[8 + KM_HASH_SIZE];
+	struct km_event ev = {.kind = KM_EVENT_CHECKPOINT};
+	struct km_buf b;
+
+	if (!d->checkpoint_size && now_us >= d->checkpoint_at_us && kmd_audit_size(d->audit) > d->checkpointed) {
+		d->checkpoint_size = kmd_audit_size(d->audit);
+		kmd_audit_root(d->audit, d->checkpoint_root);
+	}
+	if (!d->checkpoint_size || kmd_audit_synced(d->audit) < d->checkpoint_size)
+		return;
+	km_buf_init_fixed(&b, data, sizeof(data));
+	km_put_u64(&b, d->checkpoint_size);
+	km_put_bytes(&b, d->checkpoint_root, KM_HASH_SIZE);
+	d->checkpointed = d->checkpoint_size;
+	d->checkpoint_size = 0;
+	d->checkpoint_at_us = now_us + (uint64_t)d->config->audit_checkpoint * 1000000;
+	kmd_daemon_post(d, KMD_SIDE_PEER, &ev, data, sizeof(data), 0);
+}
+
+void kmd_daemon_checkpoint(struct kmd_daemon *d, const struct km_effect *e)
+{
+	struct kmd_fail f;
+
+	if (d->audit && e->len && kmd_audit_put_checkpoint(d->audit, e->data, e->len, d->config->audit_publish_dir, kmd_wall_ms(), &f))
+		kmd_log_limited(KM_LOG_ERROR, "the checkpoint of the audit log: %s", f.text);
+}
+
+void kmd_daemon_prove(struct kmd_daemon *d, const struct km_effect *e)
+{
+	struct km_event ev = {.kind = KM_EVENT_PROOF, .from = e->to, .token = e->prove.old};
+	struct km_tree_proof p = {.n = 0};
+
+	ev.err = d->audit ? kmd_audit_prove(d->audit, e->prove.old, e->prove.size, &p) : KM_E_STATE;
+	kmd_daemon_post(d, KMD_SIDE_PEER, &ev, p.node, ev.err ? 0 : (size_t)p.n * KM_HASH_SIZE, 0);
+}
+
 /* ---- its life */
 
 void kmd_daemon_audit_second(struct kmd_daemon *d)
 {
 	struct kmd_fail f;
 
-	if (d->audit && kmd_audit_complaint(d->audit, &f))
+	if (!d->audit)
+		return;
+	if (kmd_audit_complaint(d->audit, &f))
 		kmd_log(KM_LOG_ERROR, "%s", f.text);
+	checkpoint(d, kmd_mono_us());
 }
 
 int kmd_daemon_audit_open(struct kmd_daemon *d, struct kmd_fail *f)
@@ -165,6 +209,7 @@ int kmd_daemon_audit_open(struct kmd_daemon *d, struct kmd_fail *f)
 
 	snprintf(path, sizeof(path), "%s/audit", c->state_dir);
 	d->held_tail = &d->held;
+	d->checkpoint_at_us = kmd_mono_us() + FIRST_CHECKPOINT_US;
 	int err = kmd_audit_open(&d->audit, &p, &cut, f);
 	if (err)
 		return err;

@@ -29,10 +29,10 @@ struct kmd_conf_key {
 struct kmd_config {
 	/* As the file says it (struct kmd_schema). */
 	unsigned peer_id, frontend_id, workers, worker_nice, pool_target, pool_low, pool_batch, pool_max_age, dkg_min,
-	    max_clients, seal_command_timeout, audit_max_mb;
+	    max_clients, seal_command_timeout, audit_max_mb, audit_checkpoint;
 	struct kmd_strings roles, local_users, admin_users, seal_command, backup_recipients, backup_command;
 	char *secret_file, *state_dir, *seal_key_file, *seal_credential, *seal_passphrase_file, *listen_peers, *listen_frontends,
-	    *listen_local, *listen_abstract, *backup_directory, *state_counter, *log_level, *audit_mesh, *audit_sync, *audit_export_dir;
+	    *listen_local, *listen_abstract, *backup_directory, *state_counter, *log_level, *audit_mesh, *audit_sync, *audit_export_dir, *audit_publish_dir;
 	struct kmd_conf_peer *peers;
 	struct kmd_conf_frontend *frontends;
 	struct kmd_conf_key *keys;

@@ -503,7 +503,7 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 {
 	const config_setting_t *root = config_root_setting(at->lc);
 	char **paths[] = {&c->secret_file, &c->state_dir, &c->seal_key_file, &c->seal_passphrase_file, &c->backup_directory, &c->state_counter,
-			  &c->listen_local, &c->audit_export_dir};
+			  &c->listen_local, &c->audit_export_dir, &c->audit_publish_dir};
 	int err = KM_OK;
 	size_t i;
 

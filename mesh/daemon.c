@@ -137,6 +137,12 @@ static void carry_out(struct kmd_daemon *d, enum kmd_side side, struct km_effect
 		if (e->err > 0 && d->store && kmd_store_evidence(d->store, e->data, e->len, &f))
 			kmd_log(KM_LOG_ERROR, "evidence could not be kept: %s", f.text);
 		break;
+	case KM_EFFECT_CHECKPOINT:
+		kmd_daemon_checkpoint(d, e);
+		break;
+	case KM_EFFECT_PROVE:
+		kmd_daemon_prove(d, e);
+		break;
 	case KM_EFFECT_LOG:
 		kmd_log_from_bucket(&d->node_log[e->level & 7], e->level, "%s", e->text);
 		break;

@@ -67,6 +67,9 @@ struct kmd_daemon {
 	struct kmd_audit *audit;     /* NULL without the role peer */
 	struct kmd_watch audit_watch;
 	struct kmd_held_send *held, **held_tail;
+	uint64_t checkpoint_at_us, checkpoint_size; /* when the next is due; entries of one that waits for the disk, 0: none */
+	uint8_t checkpoint_root[KM_HASH_SIZE];
+	uint64_t checkpointed; /* entries of the last one */
 	struct kmd_reseal *reseal;   /* NULL when none is under way */
 	struct kmd_recovery *recovery;
 	struct kmd_clock_watch clock;
@@ -105,6 +108,8 @@ int kmd_daemon_audit(struct kmd_daemon *d, const uint8_t *draft, size_t len) KM_
 /* 0: not, or not yet (then e->data was taken). */
 int kmd_daemon_may_leave(struct kmd_daemon *d, enum kmd_side side, struct km_effect *e) KM_MUST;
 void kmd_daemon_audit_second(struct kmd_daemon *d);
+void kmd_daemon_checkpoint(struct kmd_daemon *d, const struct km_effect *e);
+void kmd_daemon_prove(struct kmd_daemon *d, const struct km_effect *e);
 /* What an operator has asked for, before it is done. */
 int kmd_daemon_operator(struct kmd_daemon *d, enum km_audit_action action, unsigned uid, const char *text) KM_MUST;
 

@@ -96,6 +96,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "audit", "sync", KMD_KIND_STRING, 0, 1, 8, "batch", TOP(audit_sync),
 	  "batch: entries are forced to the disk together within a tenth of a second, a power cut may lose the last ones; always: no share leaves before" },
 	{ "audit", "max_mb", KMD_KIND_INT, 0, 0, 100000000, "0", TOP(audit_max_mb), "exported segments are deleted when the log is larger; 0: never" },
+	{ "audit", "checkpoint", KMD_KIND_INT, 0, 1, 86400, "3600", TOP(audit_checkpoint), "seconds between signed checkpoints, which other peers cosign" },
+	{ "audit", "publish_dir", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(audit_publish_dir), "a directory for checkpoints: latest, and the first of each day" },
 	{ "audit", "export_dir", KMD_KIND_STRING, 0, 1, PATH, NULL, TOP(audit_export_dir), "a directory that full segments are copied to" },
 };
 /* clang-format on */

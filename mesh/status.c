@@ -175,6 +175,7 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	put_int(o, "jobs", d->workers ? kmd_workers_pending(d->workers) : 0, bad);
 	put_int(o, "audit_bytes", d->audit ? kmd_audit_bytes(d->audit) : 0, bad);
 	put_int(o, "audit_entries", d->audit ? kmd_audit_size(d->audit) : 0, bad);
+	put_int(o, "audit_checkpoint", d->checkpointed, bad);
 	put_int(o, "audit_synced", d->audit ? kmd_audit_synced(d->audit) : 0, bad);
 	km_peer_status_clear(&s);
 	return o;

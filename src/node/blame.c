@@ -228,7 +228,7 @@ int km_blame_clear(struct km_peer *p, unsigned peer)
 {
 	unsigned was = km_set_has(p->quarantined, peer);
 
-	was += km_dispute_clear(p, peer);
+	was += km_dispute_clear(p, peer) + km_witness_forget(p, peer);
 	km_evidence_clear(p, peer);
 	p->quarantined &= ~km_set_bit(peer);
 	p->quarantined_ms[peer] = 0;

@@ -296,6 +296,7 @@ static void heard(struct km_peer *p, unsigned from)
 		return;
 	l->live = 1;
 	km_evidence_up(p, from);
+	km_witness_up(p, from);
 	if (km_links_may_log(p, from))
 		km_effects_log(p->fx, KM_LOG_INFO, "peer %u (%s) is live", from, km_peer_name(p, from));
 	km_refill_soon(p, 0);

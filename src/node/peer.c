@@ -68,6 +68,7 @@ static void wipe(struct km_peer *p)
 	km_key_free_all(p);
 	km_evidence_free(p);
 	km_dispute_free(p);
+	km_witness_free(p);
 }
 
 void km_peer_free(struct km_peer *p)
@@ -107,6 +108,8 @@ int km_peer_load(struct km_peer *p, const char *name, const uint8_t *data, size_
 		return km_dispute_load(p, data, len);
 	if (strncmp(name, KM_PROOF_FILE, strlen(KM_PROOF_FILE)) == 0)
 		return km_evidence_load(p, data, len);
+	if (strcmp(name, KM_WITNESS_FILE) == 0)
+		return km_witness_load(p, data, len);
 	/* archives of key generations and whatever else lies in the store */
 	return KM_OK;
 }
@@ -275,6 +278,12 @@ static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t
 	case KM_FRAME_EVID:
 		km_evidence_on_evid(p, from, d, n);
 		break;
+	case KM_FRAME_CHECKPOINT:
+		km_witness_on_checkpoint(p, from, d, n);
+		break;
+	case KM_FRAME_COSIGN:
+		km_witness_on_cosign(p, from, d, n);
+		break;
 	case KM_FRAME_READY:
 		km_lot_on_ready(p, from, d, n);
 		break;
@@ -395,6 +404,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 		break;
 	case KM_EVENT_PERSISTED:
 		km_evidence_persisted(p, ev->token, ev->err);
+		km_witness_persisted(p, ev->token, ev->err);
 		km_run_persisted(p, ev->token, ev->err);
 		break;
 	case KM_EVENT_WORKED:
@@ -423,6 +433,12 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 		break;
 	case KM_EVENT_ROLLBACK:
 		on_rollback(p, ev);
+		break;
+	case KM_EVENT_CHECKPOINT:
+		km_witness_checkpoint(p, ev);
+		break;
+	case KM_EVENT_PROOF:
+		km_witness_proof(p, ev);
 		break;
 	case KM_EVENT_STOP:
 		wipe(p);

@@ -450,7 +450,9 @@ struct km_peer {
 	struct km_record *record_head, **record_tail;
 	size_t n_records;
 	struct km_buf scratch;             /* frames being made */
+	struct km_witness *witness;        /* NULL until a checkpoint was made or seen */
 
+	uint64_t n_log_forks;              /* checkpoints of others that were refused */
 	uint64_t n_aggregated, n_signed, n_presigned, n_presigned_any, n_late, n_runs_done, n_runs_dropped, n_refused, n_retries, n_convictions, n_disputes;
 	uint64_t dropped[KM_DROP_REASONS];
 };
@@ -699,6 +701,19 @@ unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uin
 int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
 		   struct km_spend **spend) KM_MUST;
 void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
+
+/* witness.c: checkpoints of audit logs, ours and those of others */
+#define KM_WITNESS_FILE "witness.state"
+void km_witness_checkpoint(struct km_peer *p, const struct km_event *ev);
+void km_witness_proof(struct km_peer *p, const struct km_event *ev);
+void km_witness_up(struct km_peer *p, unsigned peer);
+void km_witness_on_checkpoint(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_witness_on_cosign(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_witness_persisted(struct km_peer *p, uint64_t token, int err);
+int km_witness_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+/* An operator has looked into a log that was refused: it is begun anew with it. 1 if there was something. */
+unsigned km_witness_forget(struct km_peer *p, unsigned peer);
+void km_witness_free(struct km_peer *p);
 
 /* journal.c: what goes into the audit log. Of a share, and of a signature put together: before it leaves. */
 int km_journal_share(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const struct km_presig *ps,

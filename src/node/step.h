@@ -37,6 +37,8 @@ enum km_event_kind {
 	KM_EVENT_DOWN,        /* from: the channel was lost */
 	KM_EVENT_ROLLBACK,    /* the machine may have been restored, cloned or suspended: drop every presignature. data: fresh
 			       * randomness if the driver has some */
+	KM_EVENT_CHECKPOINT,  /* the own audit log, on the disk: data = size u64 | root 32 */
+	KM_EVENT_PROOF,       /* answer to PROVE: from = its `to`, token = prove.old, data = hashes; or err */
 	KM_EVENT_STOP,        /* wipe; nothing will be sent after it */
 };
 
@@ -84,6 +86,8 @@ enum km_effect_kind {
 	KM_EFFECT_AUDIT,      /* data: append to the audit log before any later effect is carried out */
 	KM_EFFECT_EVIDENCE,   /* to = the peer it is about; err > 0: a conviction of that kind, data: a file of evidence for
 			       * third parties; err < 0: a dispute of our own, data: its envelope */
+	KM_EFFECT_CHECKPOINT, /* data: the signed note about the own audit log, to be kept and published */
+	KM_EFFECT_PROVE,      /* `to` wants to see that the own audit log goes on from prove.old to prove.size: PROOF */
 	KM_EFFECT_LOG,        /* text, level: for people */
 };
 
@@ -111,6 +115,7 @@ struct km_effect {
 	size_t room;                   /* not 0: data is large, public, and so far into its malloc'd block */
 	char name[KM_MAX_NAME + 33];   /* PERSIST: file name, [a-z0-9._-] */
 	struct km_result result;
+	struct { uint64_t old, size; } prove;
 	char text[200];                /* RESULT, PROGRESS, LOG: for people, always terminated */
 	struct km_effect *next;
 };

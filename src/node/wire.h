@@ -23,6 +23,8 @@ enum km_frame {
 	KM_FRAME_EVID_HAVE = 11, /* u8 count, digests of proofs and disputes that the sender holds */
 	KM_FRAME_EVID_GET = 12, /* digest: send me that one */
 	KM_FRAME_EVID = 13,     /* u8 kind, the object */
+	KM_FRAME_CHECKPOINT = 14, /* of the sender's audit log, with a proof: witness.c */
+	KM_FRAME_COSIGN = 15,   /* the answer to it */
 	KM_FRAME_SIGN = 16,
 	KM_FRAME_SHARE = 17,
 	KM_FRAME_RECORD_ASK = 18,

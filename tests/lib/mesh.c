@@ -85,6 +85,7 @@ void mesh_free(struct mesh *m)
 		km_peer_free(m->node[i].peer);
 		for (unsigned k = 0; k < m->node[i].n_files; k++)
 			free(m->node[i].file[k].data);
+		free(m->node[i].stored);
 	}
 	km_effects_clear(&m->fx);
 	km_pong_clear(&m->pong);
@@ -174,6 +175,61 @@ static void judge_file(const struct km_effect *e)
 	KM_ASSERT(evid_file_culprit(e->data, e->len, &why) == e->to.id);
 }
 
+/* ---- the audit log */
+
+#define MAX_LOG 4096
+
+static void append(struct mesh_node *nd, const struct km_effect *e)
+{
+	uint8_t mem[KM_AUDIT_ENTRY_MAX], leaf[KM_HASH_SIZE];
+	struct km_audit_entry entry;
+	struct km_buf b;
+
+	/* without memory it is empty */
+	if (!e->len)
+		return;
+	if (!nd->stored)
+		nd->stored = calloc(2 * MAX_LOG, KM_HASH_SIZE);
+	if (nd->tree.size >= MAX_LOG || !nd->stored)
+		return;
+	km_buf_init_fixed(&b, mem, sizeof(mem));
+	KM_ASSERT(km_audit_entry_make(&b, nd->chain.seq, nd->chain.prev, e->data, e->len) == KM_OK);
+	KM_ASSERT(km_audit_decode(&entry, b.data, b.len) == KM_OK);
+	KM_ASSERT(km_audit_chain_next(&nd->chain, b.data, b.len, leaf) == KM_OK);
+	(void)km_tree_add(&nd->tree, leaf, nd->stored + km_tree_stored_total(nd->tree.size));
+}
+
+static int look(void *ctx, unsigned level, uint64_t index, uint8_t out[KM_HASH_SIZE])
+{
+	const struct mesh_node *nd = ctx;
+
+	memcpy(out, nd->stored[km_tree_stored(level, index)], KM_HASH_SIZE);
+	return KM_OK;
+}
+
+static void prove(struct mesh *m, unsigned id, const struct km_effect *e)
+{
+	struct km_event ev = {.now = m->now, .kind = KM_EVENT_PROOF, .from = e->to, .token = e->prove.old};
+	struct km_tree_proof p;
+
+	ev.err = km_tree_prove_consistent(&p, look, &m->node[id], e->prove.old, e->prove.size);
+	ev.data = p.node[0];
+	ev.len = p.n * KM_HASH_SIZE;
+	KM_ASSERT(km_peer_step(m->node[id].peer, &ev, &m->fx) == KM_OK);
+}
+
+void mesh_checkpoint(struct mesh *m, unsigned id)
+{
+	uint8_t data[8 + KM_HASH_SIZE];
+	struct km_event ev = {.kind = KM_EVENT_CHECKPOINT, .data = data, .len = sizeof(data)};
+	struct km_buf b;
+
+	km_buf_init_fixed(&b, data, 8);
+	km_put_u64(&b, m->node[id].tree.size);
+	km_tree_root(&m->node[id].tree, data + 8);
+	KM_ASSERT(mesh_step(m, id, &ev) == KM_OK);
+}
+
 static void carry_out(struct mesh *m, unsigned id)
 {
 	struct mesh_node *nd = &m->node[id];
@@ -213,6 +269,15 @@ static void carry_out(struct mesh *m, unsigned id)
 			break;
 		case KM_EFFECT_AUDIT:
 			nd->audits++;
+			append(nd, e);
+			break;
+		case KM_EFFECT_CHECKPOINT:
+			KM_ASSERT(e->len <= sizeof(nd->note));
+			memcpy(nd->note, e->data, e->len);
+			nd->note_len = e->len;
+			break;
+		case KM_EFFECT_PROVE:
+			prove(m, id, e);
 			break;
 		case KM_EFFECT_EVIDENCE:
 			nd->evidence++;

@@ -3,6 +3,9 @@
 #ifndef KM_TEST_MESH_H
 #define KM_TEST_MESH_H
 
+#include "audit/checkpoint.h"
+#include "audit/entry.h"
+#include "audit/tree.h"
 #include "node/peer.h"
 #include "node/wire.h"
 
@@ -29,6 +32,11 @@ struct mesh_node {
 	struct mesh_file file[16];
 	unsigned n_files, starts;
 	int disk_err;                    /* what PERSISTED says */
+	struct km_audit_chain chain;     /* the audit log: what was appended, and its tree */
+	struct km_tree tree;
+	uint8_t (*stored)[KM_HASH_SIZE];
+	uint8_t note[KM_NOTE_MAX];       /* the last checkpoint */
+	size_t note_len;
 	unsigned audits, evidence, errors; /* LOG at level error */
 	char last_error[200];
 };
@@ -71,6 +79,8 @@ void mesh_seed(const struct mesh *m, unsigned id, unsigned start, uint8_t seed[K
 /* That peer dies (kill -9) when it has carried out so many effects from now on: those that were to follow never happen. */
 void mesh_crash_after(struct mesh *m, unsigned id, unsigned effects);
 int mesh_step(struct mesh *m, unsigned id, struct km_event *ev);
+/* The peer's log, as it is now, is to be cosigned. */
+void mesh_checkpoint(struct mesh *m, unsigned id);
 /* Delivers everything that is on its way. */
 void mesh_settle(struct mesh *m);
 /* Lets time pass in jumps from deadline to deadline. */

@@ -293,6 +293,13 @@ bench_dkg() {
 		row "N=$km_n T=$km_t, state machines alone: CPU of one peer" "$km_one" ms
 		row "N=$km_n T=$km_t, state machines alone: CPU of the group" "$km_all" ms
 	done <"$T/dkg.rows"
+	head_row "Refresh (P-256)"
+	awk '$1 == "refresh" && $2 ~ /^[0-9]+$/ && $2 <= 16 { print $2, $3, $4, $5, $7 }' "$T/dkg" >"$T/refresh.rows"
+	while read -r km_n km_t km_one km_all km_kb; do
+		row "N=$km_n T=$km_t, state machines alone: CPU of one peer" "$km_one" ms
+		row "N=$km_n T=$km_t, state machines alone: CPU of the group" "$km_all" ms
+		row "N=$km_n T=$km_t, state machines alone: sent by all" "$km_kb" kB
+	done <"$T/refresh.rows"
 }
 
 # ---- engine any; peers that cheat

@@ -1,7 +1,7 @@
-/* ctime_dkg.c: whole key generations. The seeds of all participants and the keys they sign messages with are secret from the
- * start. */
+/* ctime_dkg.c: whole key generations and reshares. The seeds of all participants and the keys they sign messages with are secret from the
+ * start, and so are the shares that are handed on. */
 #include "ctime.h"
-#include "../lib/dkg_help.h"
+#include "../lib/reshare_help.h"
 
 #define PEERS 7u
 #define THRESHOLD 2
@@ -69,7 +69,62 @@ out:
 	dkg_clear(&d);
 }
 
+/* The garbled row is 3's, who deals nothing: its complaint shows one DH point too. */
+static void reshare_run(const struct km_curve *c, int garbled)
+{
+	static struct rsh_key key;
+	struct km_reshare_params p;
+	struct km_share share;
+	struct rsh r;
+
+	rsh_key_make(&key, 1, c, PEERS, THRESHOLD);
+	rsh_init(&r, &key, 1, 3, 14, 14, THRESHOLD);
+	for (unsigned i = 1; i <= 4; i++) {
+		km_machine_free(r.d.m[i]);
+		rsh_params(&r, i, &p);
+		ctime_taint(p.machine.seed, sizeof(p.machine.seed));
+		ctime_taint(p.machine.id.priv, sizeof(p.machine.id.priv));
+		if (p.x_i)
+			ctime_taint(&key.x[i], sizeof(key.x[i]));
+		r.d.m[i] = NULL;
+		if (km_reshare_new(&r.d.m[i], &p)) {
+			ctime_fail();
+			goto out;
+		}
+		net_add(r.d.net, (uint8_t)i, r.d.m[i]);
+	}
+	if (garbled)
+		dkg_corrupt(&r.d, 2, garble, NULL);
+	dkg_run(&r.d, 0);
+	if (garbled && (dkg_party(&r.d, 4)->convicted != km_set_bit(2) || dkg_party(&r.d, 4)->evidence_kind != KM_EV_COMPLAINT))
+		ctime_fail();
+	for (unsigned i = 2; !garbled && i <= 4; i++) {
+		if (!dkg_party(&r.d, i)->done || km_reshare_take(r.d.m[i], &share)) {
+			ctime_fail();
+			goto out;
+		}
+		ctime_is_secret(&share.x_i, sizeof(share.x_i));
+		ctime_is_secret(dkg_party(&r.d, i)->persisted, dkg_party(&r.d, i)->persisted_len);
+		km_secret_wipe(&share.x_i);
+	}
+out:
+	memset(key.x, 0, sizeof(key.x));
+	rsh_clear(&r);
+}
+
+static void reshare(const struct km_curve *c)
+{
+	reshare_run(c, 0);
+}
+
+static void reshare_complaint(const struct km_curve *c)
+{
+	reshare_run(c, 1);
+}
+
 const struct ctime_case ctime_dkg[] = {
+	{ "reshare", reshare, 1 },
+	{ "reshare with a complaint", reshare_complaint, 1 },
 	{ "key generation", dkg, 1 },
 	{ "key generation with a complaint", complaint, 1 },
 	{ NULL, NULL, 0 },

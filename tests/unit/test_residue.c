@@ -8,6 +8,7 @@
 #include "../lib/test.h"
 #include "../lib/dealer.h"
 #include "../lib/dkg_help.h"
+#include "../lib/reshare_help.h"
 #include "base/secret.h"
 #include "proto/any_impl.h"
 
@@ -162,12 +163,13 @@ static void job_dkg(struct km_machine *m, struct km_job *job)
 
 	on_own_stack(run_job, job);
 	if (st->sec) {
-		for (unsigned l = 0; l < st->group.threshold; l++)
+		for (unsigned l = 0; km_dkg_deals(&st->group, m->self) && l < st->group.threshold; l++)
 			absent(&st->sec->coef[l], "a coefficient");
 		absent(&st->sec->e, "e");
-		absent(&st->sec->x, "a sum of shares");
+		if (km_dkg_receives(&st->group, m->self))
+			absent(&st->sec->x, "a sum of shares");
 	}
-	if (st->share)
+	if (st->share && km_dkg_receives(&st->group, m->self))
 		absent(&st->share->x_i, "x_i");
 }
 
@@ -181,6 +183,21 @@ static void test_dkg(void **state)
 	for (unsigned i = 1; i <= 3; i++)
 		assert_true(dkg_party(&d, i)->done);
 	dkg_clear(&d);
+}
+
+/* The same of a reshare, with the old share on top of it. */
+static void test_reshare(void **state)
+{
+	static struct rsh_key key;
+	struct rsh r;
+
+	rsh_key_make(&key, 1, km_curve_p256(), 7, 2);
+	rsh_init(&r, &key, 1, 3, 14, 14, 2);
+	net_jobs(r.d.net, job_dkg);
+	dkg_run(&r.d, 0);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_true(dkg_party(&r.d, i)->done);
+	rsh_clear(&r);
 }
 
 struct signing {
@@ -224,4 +241,5 @@ static void test_sign(void **state)
 	group_clear(&g);
 }
 
-KM_TESTS(cmocka_unit_test(test_presign), cmocka_unit_test(test_any), cmocka_unit_test(test_dkg), cmocka_unit_test(test_sign))
+KM_TESTS(cmocka_unit_test(test_presign), cmocka_unit_test(test_any), cmocka_unit_test(test_dkg),
+	 cmocka_unit_test(test_reshare), cmocka_unit_test(test_sign))

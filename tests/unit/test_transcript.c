@@ -210,6 +210,42 @@ static void test_complaint_in_it(void **state)
 	dkg_clear(&d);
 }
 
+/* The last message of a member, rightly signed, names another view of the run than all others do. */
+static void test_other_view(void **state)
+{
+	struct km_shape shape = { .head = KM_HASH_SIZE + 1 };
+	struct km_transcript_verdict v;
+	struct km_identity id;
+	struct km_reader rd;
+	struct record r;
+	unsigned seen = 0;
+
+	record_dkg(&r, 0x07, 2);
+	net_identity(50, 2, &id);
+	km_reader_init(&rd, r.b.data, r.archive);
+	while (km_reader_left(&rd)) {
+		size_t n, len;
+		uint8_t *raw = (uint8_t *)(uintptr_t)km_get_lref(&rd, &n, KM_TRANSCRIPT_MAX), *again;
+
+		if (raw[2] != KM_PROTO_DKG || raw[3] != KM_DKG_G5 || raw[4] != 2)
+			continue;
+		for (unsigned k = 0; k < 2; k++) {
+			/* as it was, then with another view */
+			raw[KM_MSG_HEAD] ^= k;
+			again = net_resign(&id, raw, n, &shape, &len);
+			assert_int_equal(len, n);
+			memcpy(raw, again, n);
+			free(again);
+			assert_int_equal(holds(&r, r.b.data, r.archive, &v), !k);
+		}
+		assert_int_equal(v.peer, 2);
+		assert_int_equal(v.round, KM_DKG_G5);
+		seen++;
+	}
+	assert_int_equal(seen, 1);
+	km_buf_clear(&r.b);
+}
+
 static void test_file(void **state)
 {
 	static struct km_transcript_file f;
@@ -247,7 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole), cmocka_unit_test(test_spoilt), cmocka_unit_test(test_other_table),
-	    cmocka_unit_test(test_complaint_in_it), cmocka_unit_test(test_file),
+	    cmocka_unit_test(test_complaint_in_it), cmocka_unit_test(test_other_view), cmocka_unit_test(test_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

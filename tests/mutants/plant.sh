@@ -4,25 +4,27 @@
 set -uo pipefail
 top=$KM_MUTANT_TOP build=$KM_MUTANT_BUILD
 dir=$build/mutants awk=$top/tests/mutants/mutant.awk catalogue=$top/tests/mutants/catalogue
-cpu_s=300 wall_s=1800
+cpu_s=${KM_MUTANT_CPU_S:-90} wall_s=1800
 
 # run PROGRAM TEST LOG: PROGRAM in the place of TEST, which may name one case. 0: it passed; 1: it failed; 2: neither, with the why in LOG
 run() {
-	local args=() case= rc
+	local args=() case="" rc
 	case $2 in
 	sim) args=(--seeds "${KM_MUTANT_SEEDS:-1-60}") ;;
 	*:*) case=${2#*:} ;;
 	esac
-	(
+	# the braces: a shell says of a program that aborts that it did
+	{ (
 		cd "$build" || exit 99
 		ulimit -t $cpu_s -c 0
 		export top_srcdir=$top top_builddir=$build
 		[ -z "$case" ] || export KM_TEST_CASE=$case
 		exec timeout $wall_s "$1" "${args[@]}"
-	) >"$3" 2>&1
+	) >"$3" 2>&1; } 2>/dev/null
 	rc=$?
 	case $rc in
 	0) [ "$2" = sim ] || grep -q '^ok ' "$3" || { echo "no such case" >"$3"; return 2; } ;;
+	99 | 125 | 126 | 127) echo "it does not run ($rc)" >"$3"; return 2 ;;
 	124) echo "no end in $wall_s s" >"$3"; return 2 ;;
 	*) return 1 ;;
 	esac
@@ -63,9 +65,11 @@ judge() {
 		case $rc in
 		1)
 			case=
-			[ "$t" = sim ] || case=$(sed -n 's/^not ok [0-9]* - *//p' "$own/log" | head -n 1)
-			sound "${t%%:*}${case:+:$case}" || continue
-			verdict="killed by ${t%%:*}${case:+:$case}"
+			[ "$t" = sim ] || case=$(sed -n 's/^not ok [0-9]* - *\([A-Za-z0-9_]*\).*/\1/p' "$own/log" | head -n 1)
+			# none is named by a program that aborts
+			case=${case:+${t%%:*}:$case}
+			sound "${case:-$t}" || continue
+			verdict="killed by ${case:-$t}"
 			return
 			;;
 		2) verdict="broken: $t: $(head -n 1 "$own/log")"; return ;;

@@ -7,6 +7,7 @@
 #	KM_MUTANT_QUICK=1   only the tests that the entries name
 #	KM_MUTANT_JOBS=N    that many bugs at a time; as many as there are cores, if unset
 #	KM_MUTANT_SEEDS=A-B the batch of the simulator
+#	KM_MUTANT_CPU_S=N   a program that takes more than that has seen the bug: it does not end
 set -uo pipefail
 top=$(cd "$1" && pwd) build=$(mkdir -p "$2/mutants" && cd "$2" && pwd)
 shift 2
@@ -17,6 +18,7 @@ dir=$build/mutants
 
 "${AWK:-awk}" -f "$awk" -v mode=list "$catalogue" >"$dir/list" || exit 99
 if [ $# -gt 0 ]; then
+	# shellcheck disable=SC2016
 	printf '%s\n' "$@" | "${AWK:-awk}" 'NR == FNR { want[$1]; next } $1 in want' - "$dir/list" >"$dir/chosen"
 else
 	cp "$dir/list" "$dir/chosen"

@@ -375,6 +375,7 @@ static void on_alert(void *ctx, const struct km_alert *a)
 struct feed {
 	struct km_monitor *m;
 	unsigned peer;
+	int any;
 };
 
 static int feed_entry(void *ctx, uint64_t seq, const uint8_t *entry, size_t len, const uint8_t leaf[KM_HASH_SIZE])
@@ -383,6 +384,8 @@ static int feed_entry(void *ctx, uint64_t seq, const uint8_t *entry, size_t len,
 	struct km_audit_entry e;
 	int err = km_audit_decode(&e, entry, len);
 
+	if (!d->any++ && seq)
+		km_monitor_begins(d->m, d->peer, e.time_ms);
 	/* kinds of a later version are chained all the same */
 	return err == KM_E_VERSION ? KM_OK : err ? err : km_monitor_entry(d->m, d->peer, &e);
 }
@@ -430,6 +433,7 @@ static int cmd_compare(struct options *o, char **logs, int n)
 		if (!dir[id])
 			continue;
 		feed.peer = id;
+		feed.any = 0;
 		int err = kmd_audit_reader_open(&r, dir[id], &f);
 		if (!err) {
 			err = kmd_audit_reader_go(&r, feed_entry, &feed, &f);

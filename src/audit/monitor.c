@@ -33,6 +33,7 @@ struct km_monitor {
 	uint64_t log_time[KM_MAX_PEERS + 1];    /* of a log's last entry */
 	uint64_t moved_ms[KM_MAX_PEERS + 1];    /* when it last went on, by our clock */
 	uint64_t end_ms[KM_MAX_PEERS + 1];      /* when it was last read to its end */
+	uint64_t begins_ms[KM_MAX_PEERS + 1];   /* 0: it is whole */
 	uint8_t silent[KM_MAX_PEERS + 1];
 	uint64_t now_ms, aborts_window, aborts_now;
 	struct key_rate rates[KEYS_MAX];
@@ -149,10 +150,21 @@ static uint32_t bit(unsigned peer)
 	return (uint32_t)1 << (peer - 1);
 }
 
+/* Whose logs can be asked about that time. */
+static uint32_t followed(const struct km_monitor *m, uint64_t time_ms)
+{
+	uint32_t set = m->p.peers;
+
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		if (m->begins_ms[i] && time_ms < m->begins_ms[i] + m->p.grace_ms)
+			set &= ~bit(i);
+	return set;
+}
+
 /* Whose entry is still awaited, of those whose logs we have. */
 static uint32_t awaited(const struct km_monitor *m, const struct open_sig *s)
 {
-	return s->quorum & m->p.peers & ~s->logged;
+	return s->quorum & followed(m, s->time_ms) & ~s->logged;
 }
 
 static void count_abort(struct km_monitor *m, const struct open_sig *s)
@@ -194,7 +206,7 @@ static void judge(struct km_monitor *m, struct open_sig *s, uint32_t late)
 static int settle(struct km_monitor *m, struct open_sig *s, int all)
 {
 	uint32_t late = overdue(m, s, all);
-	int owner_followed = s->owner && (m->p.peers & bit(s->owner));
+	int owner_followed = s->owner && (followed(m, s->time_ms) & bit(s->owner));
 
 	if (s->have_share && s->have_signature && !awaited(m, s)) {
 		m->n.complete++;
@@ -206,7 +218,8 @@ static int settle(struct km_monitor *m, struct open_sig *s, int all)
 		return 1;
 	}
 	if (s->have_signature && !s->have_share && (late & bit(s->owner))) {
-		alert(m, KM_ALERT_SIGNATURE, s->owner, s, s->time_ms, 1);
+		if (owner_followed)
+			alert(m, KM_ALERT_SIGNATURE, s->owner, s, s->time_ms, 1);
 		return 1;
 	}
 	if (s->have_share && s->have_signature && !(awaited(m, s) & ~late)) {
@@ -316,6 +329,12 @@ int km_monitor_entry(struct km_monitor *m, unsigned peer, const struct km_audit_
 }
 
 /* ---- time */
+
+void km_monitor_begins(struct km_monitor *m, unsigned peer, uint64_t time_ms)
+{
+	if (peer >= 1 && peer <= KM_MAX_PEERS)
+		m->begins_ms[peer] = time_ms;
+}
 
 void km_monitor_at_end(struct km_monitor *m, unsigned peer, uint64_t now_ms)
 {

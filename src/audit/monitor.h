@@ -48,6 +48,8 @@ int km_monitor_new(struct km_monitor **out, const struct km_monitor_params *p, k
 void km_monitor_free(struct km_monitor *m);
 /* The next entry of that peer's log. KM_E_NOMEM. */
 int km_monitor_entry(struct km_monitor *m, unsigned peer, const struct km_audit_entry *e) KM_MUST;
+/* Earlier parts of that log were pruned: it cannot be asked for what was before this time. */
+void km_monitor_begins(struct km_monitor *m, unsigned peer, uint64_t time_ms);
 /* That log was read up to its end at this time. */
 void km_monitor_at_end(struct km_monitor *m, unsigned peer, uint64_t now_ms);
 void km_monitor_tick(struct km_monitor *m, uint64_t now_ms);

@@ -109,6 +109,23 @@ static void test_missing(void **state)
 	end(1);
 }
 
+/* What a pruned log could have said is not held against it. */
+static void test_pruned(void **state)
+{
+	begin(64);
+	km_monitor_begins(m, 2, 500000);
+	share(1, 1, 1, 1000);
+	share(3, 1, 1, 1000);
+	signature(1, 1000);
+	assert_int_equal(alerts[KM_ALERT_MISSING], 0);
+	share(1, 2, 2, 700000);
+	share(3, 2, 2, 700000);
+	signature(2, 700000);
+	km_monitor_finish(m);
+	assert_int_equal(alerts[KM_ALERT_MISSING], 1);
+	end(1);
+}
+
 /* A log that ends and is read to its end again and again. */
 static void test_silent(void **state)
 {
@@ -235,5 +252,5 @@ static void test_bounded(void **state)
 	end(2);
 }
 
-KM_TESTS(cmocka_unit_test(test_whole), cmocka_unit_test(test_missing), cmocka_unit_test(test_silent), cmocka_unit_test(test_reused),
+KM_TESTS(cmocka_unit_test(test_whole), cmocka_unit_test(test_missing), cmocka_unit_test(test_pruned), cmocka_unit_test(test_silent), cmocka_unit_test(test_reused),
 	 cmocka_unit_test(test_aborts), cmocka_unit_test(test_other), cmocka_unit_test(test_rate), cmocka_unit_test(test_bounded))

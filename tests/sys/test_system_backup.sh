@@ -5,7 +5,7 @@
 need_program age
 need_program age-keygen
 SCAN=$top_builddir/tests/sys/byte_scan
-plan 72
+plan 80
 
 B=$T/backups
 for i in 1 2 3; do
@@ -159,6 +159,38 @@ rm -rf "$M/p2/state"
 check "restored from its backup" restore p2 "$(file_of 2)" --identity "$T/custodian2"
 check "it starts" mesh_start p2
 check "it fills its pools with p3" mesh_pool 40 10 2
+
+# ---- all hosts lost (doc/recovery.md); p1 is down and stays so
+
+mesh_end p2
+mesh_end p3
+for i in 2 3; do
+	rm -rf "$M/p$i/state" "$M/p$i/identity.secret" "$M/p$i/seal.key"
+	head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$M/p$i/seal.key"
+	chmod 600 "$M/p$i/seal.key"
+done
+for i in 2 3; do
+	check "custodian $i brings p$i back" restore p$i "$(file_of $i)" --identity "$T/custodian$i" --write-identity "$M/p$i/identity.secret"
+done
+check "they start" mesh_start p2 p3
+check "they fill their pools" mesh_pool 40 10 2
+check "and sign" sign
+
+# ---- OpenPGP
+
+if command -v gpg >/dev/null 2>&1; then
+	export GNUPGHOME="$T/gpg"
+	mkdir -m 700 "$GNUPGHOME"
+	check "an OpenPGP custodian" gpg --batch --quiet --passphrase '' --quick-gen-key custodian4@example.org default default
+	conf p3 "recipients = [ \"custodian4@example.org\" ]; directory = \"$B\"; command = [ \"$(command -v gpg)\", \"--batch\", \"--trust-model\", \"always\", \"--encrypt\" ]"
+	check "p3 is backed up with gpg" backup p3
+	check "and drilled with it" env KEYMESH_SOCKET="$M/p3/sock" "$KEYMESH" drill "$(file_of 3)" --gpg
+	gpgconf --kill all
+else
+	for km_what in "an OpenPGP custodian" "p3 is backed up with gpg" "and drilled with it"; do
+		skip "$km_what" "NO OPENPGP: gpg is not installed"
+	done
+fi
 
 # ---- no secret in any of it
 

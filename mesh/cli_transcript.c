@@ -1,5 +1,5 @@
-/* cli_transcript.c: keymesh transcript: verifies the record of a key generation or a reshare without a mesh, a daemon or a secret, and says
- * in words what it shows. */
+/* cli_transcript.c: keymesh transcript: takes the record of a key generation or a reshare out of a peer's store, and verifies it without a
+ * mesh, a daemon or a secret, saying in words what it shows. */
 #include "config.h"
 #include "mesh/cli.h"
 
@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "mesh/cli_recovery.h"
+#include "mesh/conf.h"
+#include "mesh/keysource.h"
+#include "mesh/secure.h"
+#include "mesh/store.h"
 #include "node/settings.h"
 #include "proto/transcript.h"
 
@@ -149,21 +154,91 @@ static int verify_bytes(struct subject *s, const uint8_t *p, size_t len)
 	return say(s, &v);
 }
 
+/* ---- export */
+
+struct export {
+	const char *config, *out, *name;
+	struct km_transcript_file f;
+	struct km_buf newest;
+	uint64_t number;
+};
+
+/* Every file of the store that is a transcript, whatever its name. */
+static int newest(void *ctx, const char *name, const uint8_t *data, size_t len, struct kmd_fail *f)
+{
+	struct export *x = ctx;
+
+	if (km_transcript_file_get(&x->f, data, len) || strcmp(x->f.table.name, x->name) || (x->newest.len && x->f.table.number <= x->number))
+		return KM_OK;
+	km_buf_reset(&x->newest);
+	km_put_bytes(&x->newest, data, len);
+	x->number = x->f.table.number;
+	return x->newest.err ? kmd_fail(f, x->newest.err, "out of memory at %s", name) : KM_OK;
+}
+
+static int take_out(struct export *x, struct kmd_fail *f)
+{
+	struct kmd_config *c = NULL;
+	struct kmd_store *store = NULL;
+	int err = kmd_secure_process(f);
+
+	if (!err)
+		err = kmd_config_load(&c, x->config, f);
+	if (!err && !c->is_peer)
+		err = kmd_fail(f, KM_E_CONFIG, "%s: this node is no peer; it keeps no transcripts", x->config);
+	if (!err)
+		err = kmd_keysource_derive(c, KMD_KEY_OF_STATE, f);
+	if (!err)
+		err = kmd_store_open_reader(&store, c->state_dir, c->seal_key, f);
+	if (!err)
+		err = kmd_store_each(store, newest, x, f);
+	if (!err && !x->newest.len)
+		err = kmd_fail(f, KM_E_NOTFOUND, "there is no transcript of %s in %s (a peer keeps one of what it took part in)", x->name, c->state_dir);
+	kmd_store_close(store);
+	kmd_config_free(c);
+	return err;
+}
+
+static int export(const char *name, const char *config, const char *out)
+{
+	struct export *x = calloc(1, sizeof(*x));
+	struct kmd_fail f;
+	int status;
+
+	if (!x)
+		return kmd_cli_error(KM_E_NOMEM, "out of memory");
+	x->name = name;
+	x->config = config ? config : "/etc/keymesh/keymesh.conf";
+	x->out = out;
+	km_buf_init(&x->newest);
+	int err = take_out(x, &f);
+	if (err)
+		status = kmd_cli_error(err == KM_E_IO ? KM_E_STATE : err, "%s", f.text);
+	else
+		status = kmd_cli_write(x->out, 0644, x->newest.data, x->newest.len);
+	km_buf_clear(&x->newest);
+	free(x);
+	return status;
+}
+
 int kmd_cmd_transcript(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"table", required_argument, NULL, 't'},
-	    {"old-table", required_argument, NULL, 'o'},
+	    {"old-table", required_argument, NULL, 'b'},
 	    {"roster", required_argument, NULL, 'r'},
+	    {"config", required_argument, NULL, 'c'},
 	    {NULL, 0, NULL, 0},
 	};
+	const char *config = NULL, *out = NULL;
 	struct subject *s = NULL;
 	uint8_t *p = NULL;
-	int opt, ret = UNREADABLE;
+	int opt, ret = UNREADABLE, take;
 	size_t len;
 
-	if (argc < 2 || strcmp(argv[1], "verify"))
-		return usage("say verify");
+	if (argc < 2 || (strcmp(argv[1], "verify") && strcmp(argv[1], "export")))
+		return usage("say verify or export");
+	take = !strcmp(argv[1], "export");
 	argc--;
 	argv++;
 	s = calloc(1, sizeof(*s));
@@ -171,10 +246,17 @@ int kmd_cmd_transcript(int argc, char **argv)
 		fprintf(stderr, "keymesh: out of memory\n");
 		return UNREADABLE;
 	}
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 't') {
+	while ((opt = getopt_long(argc, argv, "c:o:", options, NULL)) != -1) {
+		if (opt == 'c' && take) {
+			config = optarg;
+		} else if (opt == 'o' && take) {
+			out = optarg;
+		} else if (take) {
+			ret = usage("wrong option");
+			goto out;
+		} else if (opt == 't') {
 			s->table_file = optarg;
-		} else if (opt == 'o') {
+		} else if (opt == 'b') {
 			s->old_file = optarg;
 		} else if (opt == 'r') {
 			s->roster_file = optarg;
@@ -184,7 +266,11 @@ int kmd_cmd_transcript(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1) {
-		ret = usage("verify takes one FILE");
+		ret = usage(take ? "export takes the NAME of one key" : "verify takes one FILE");
+		goto out;
+	}
+	if (take) {
+		ret = export(argv[optind], config, out);
 		goto out;
 	}
 	s->file = argv[optind];

@@ -64,6 +64,7 @@ static const struct kmd_command commands[] = {
 	  "  --state DIR    its state_dir (default /var/lib/keymesh)\n" },
 	{ "transcript", kmd_cmd_transcript, "verify the record of a key generation or a reshare",
 	  "keymesh transcript verify FILE [--roster FILE] [--table FILE] [--old-table FILE]\n"
+	  "       keymesh transcript export NAME [-o FILE] [--config FILE]\n"
 	  "\n"
 	  "Verifies without a mesh, a daemon or a secret that the key of a table was made, or handed on unchanged, by the peers named in it, and\n"
 	  "says who took part. FILE is a transcript, or - for standard input; it brings the tables. An archive alone needs --table, that of a\n"
@@ -71,7 +72,11 @@ static const struct kmd_command commands[] = {
 	  "  --roster FILE     compare identities with those of this roster.conf, and name the peers\n"
 	  "  --table FILE      the table that was made (an evidence file, or a table alone)\n"
 	  "  --old-table FILE  the table that was reshared\n"
-	  "Exit status: 0 it holds; 1 it does not; 2 wrong usage; 3 a file cannot be read or is no transcript.\n" },
+	  "Exit status: 0 it holds; 1 it does not; 2 wrong usage; 3 a file cannot be read or is no transcript.\n"
+	  "\n"
+	  "export takes the newest transcript of a key out of this peer's store, as the daemon's user; it holds nothing secret.\n"
+	  "  -o FILE           a new file (default: standard output)\n"
+	  "  --config FILE     configuration of the peer (default /etc/keymesh/keymesh.conf)\n" },
 	{ "quarantine", kmd_cmd_quarantine, "show and end what a peer holds against others",
 	  "keymesh quarantine list [--json] [--socket SOCKET]\n"
 	  "       keymesh quarantine clear PEER [--socket SOCKET]\n"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../base/secret.h"
+#include "../proto/transcript.h"
 
 #define WAIT_PEERS_US 10000000u
 #define RETRY_US 500000u
@@ -233,7 +234,23 @@ void km_keygen_progress(struct km_peer *p, struct km_run *run)
 	km_keygen_say(p, text);
 }
 
-/* The run has made a share: archive and share must be on disk before STORED is said. */
+int km_run_transcript(const struct km_run *run, const struct km_table *table, const struct km_table *old, struct km_buf *out)
+{
+	struct km_shape join = km_setup_join_shape(run->prop.purpose);
+	struct km_buf b;
+
+	km_buf_init(&b);
+	km_put_lbytes(&b, run->propose, run->propose_len);
+	for (unsigned i = km_set_next(run->prop.participants, 0); i; i = km_set_next(run->prop.participants, i))
+		km_put_lbytes(&b, run->join[i], KM_MSG_HEAD + (size_t)km_shape_size(&join));
+	int err = km_dkg_archive(run->m, &b);
+	if (!err)
+		err = km_transcript_file_put(out, b.data, b.len, table, old);
+	km_buf_clear(&b);
+	return err;
+}
+
+/* The run has made a share: transcript and share must be on disk before STORED is said. */
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *data, size_t len)
 {
 	struct km_share *share = km_secret_alloc(sizeof(*share));
@@ -243,7 +260,7 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 	if (!share)
 		return;
 	km_buf_init(&archive);
-	if (km_share_decode(share, data, len) != KM_OK || km_dkg_archive(run->m, &archive) != KM_OK) {
+	if (km_share_decode(share, data, len) != KM_OK || km_run_transcript(run, &share->table, NULL, &archive) != KM_OK) {
 		/* the run then waits for a STORED of ours that never comes, and ends as a candidate of others */
 		km_effects_log(p->fx, KM_LOG_ERROR, "the share made by a key generation is not one");
 	} else if (!km_key_find(p, share->table.hash) && !km_key_add(p, share)) {

@@ -610,6 +610,8 @@ void km_keygen_cancel(struct km_peer *p, uint64_t token);
 void km_keygen_refused(struct km_peer *p, struct km_run *run, unsigned by, unsigned code, const char *text);
 void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited);
 void km_keygen_progress(struct km_peer *p, struct km_run *run);
+/* The transcript of a run that has made a table, with its set-up (proto/transcript.h). old: NULL for a key generation. */
+int km_run_transcript(const struct km_run *run, const struct km_table *table, const struct km_table *old, struct km_buf *out) KM_MUST;
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *share, size_t len);
 void km_keygen_done(struct km_peer *p, struct km_run *run);
 void km_keygen_tick(struct km_peer *p);

@@ -109,8 +109,13 @@ static void take_hash(struct lines *l, const char *key, uint8_t out[KM_HASH_SIZE
 {
 	size_t n;
 	const char *v = take(l, key, &n);
+	char hex[2 * KM_HASH_SIZE + 1];
 
 	if (kmd_hex_decode(out, KM_HASH_SIZE, v, n))
+		l->bad = 1;
+	/* one spelling: lower case */
+	kmd_hex_encode(hex, out, KM_HASH_SIZE);
+	if (!l->bad && memcmp(hex, v, n))
 		l->bad = 1;
 }
 

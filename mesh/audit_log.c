@@ -28,7 +28,7 @@ static int write_whole(int fd, const uint8_t *p, size_t n)
 /* WHY: half an entry would make all that follow unreadable. */
 static int take_back(struct kmd_audit *a, struct kmd_fail *f)
 {
-	a->torn = a->fd >= 0 && ftruncate(a->fd, (off_t)a->seg_bytes) != 0;
+	a->torn = ftruncate(a->fd, (off_t)a->seg_bytes) != 0;
 	return a->torn ? kmd_fail(f, KM_E_IO, "%s: half an entry cannot be taken back: %s", a->dir, strerror(errno)) : KM_OK;
 }
 
@@ -76,8 +76,7 @@ int kmd_audit_append(struct kmd_audit *a, const uint8_t *draft, size_t len, stru
 	line[1] = (uint8_t)b.len;
 	if (write_whole(a->fd, line, 2 + b.len)) {
 		(void)kmd_fail(f, KM_E_IO, "%s cannot be written: %s", a->dir, errno ? strerror(errno) : "no space left");
-		if (take_back(a, f))
-			return KM_E_IO;
+		(void)!take_back(a, f);
 		return KM_E_IO;
 	}
 	a->seg_bytes += 2 + b.len;

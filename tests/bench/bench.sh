@@ -3,7 +3,7 @@
 #
 #	BENCH_SECONDS=60   how long the sustained load lasts; other parts scale with it
 #	BENCH_ROUNDS=4     echo and signing are measured in turns, this many each
-#	BENCH_ONLY="latency sustained presign any two-dead any-background cheat handshakes memory dkg"
+#	BENCH_ONLY="latency sustained presign any two-dead any-background cheat handshakes memory dkg audit"
 #
 # Ratios compare what was measured in turns in this very run. Exit status: 0 all was measured (also when a target was missed),
 # 1 something could not be measured.
@@ -12,7 +12,7 @@
 
 BENCH_SECONDS=${BENCH_SECONDS:-60}
 BENCH_ROUNDS=${BENCH_ROUNDS:-4}
-BENCH_PARTS="latency sustained presign any two-dead any-background cheat handshakes memory dkg"
+BENCH_PARTS="latency sustained presign any two-dead any-background cheat handshakes memory dkg audit"
 BENCH_ONLY=${BENCH_ONLY:-$BENCH_PARTS}
 HZ=$(getconf CLK_TCK)
 TABLE=$T/table
@@ -300,6 +300,25 @@ bench_dkg() {
 		row "N=$km_n T=$km_t, state machines alone: CPU of the group" "$km_all" ms
 		row "N=$km_n T=$km_t, state machines alone: sent by all" "$km_kb" kB
 	done <"$T/refresh.rows"
+}
+
+# ---- the audit log
+
+bench_audit() {
+	say "audit log of a million entries"
+	"$top_builddir/tests/bench/bench_audit" >"$T/audit" || { cannot "the audit log"; return; }
+	km_of() { sed -n "s/^$1 //p" "$T/audit"; }
+	head_row "Audit log (sync = batch), a million entries"
+	row "CPU of one entry in the loop" "$(km_of append_loop_us)" us
+	row "CPU of one entry, flushing and putting away included" "$(km_of append_all_us)" us
+	# three shares and what came of them; against the CPU of a signature that the sustained part has measured
+	km_cpu=$(sed -n 's/^CPU of all daemons per signature, all included|\([0-9.]*\)|.*/\1/p' "$TABLE")
+	[ -n "$km_cpu" ] && row "part of a signature's CPU, T=3" "$(calc "4 * $(km_of append_all_us) / 1000 / $km_cpu * 100" 2)" % "<=" 10
+	row "bytes for one signature in all logs, T=3" "$(calc "3 * $(km_of share_bytes) + $(km_of signature_bytes)" 0)" B
+	row "bytes on the disk for one entry, tree included" "$(km_of disk_bytes_an_entry)" B
+	row "start with this log" "$(km_of start_s)" s "<=" 2
+	row "verification of all" "$(km_of verify_s)" s "<=" 30
+	row "proof that it goes on from an older size" "$(km_of consistency_us)" us
 }
 
 # ---- engine any; peers that cheat

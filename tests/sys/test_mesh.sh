@@ -5,7 +5,7 @@
 need_program openssl
 # Enough for the one quorum that is left when two are dead: it cannot make more.
 MESH_POOL="target = 64; low = 48; batch = 256;"
-plan 26
+plan 29
 
 check "init makes five peers and a frontend" mesh_make 5 3
 check "every configuration passes --check" sh -c "for d in $M/p* $M/fe; do [ ! -f \$d/keymesh.conf ] || $KEYMESHD --check --config \$d/keymesh.conf || exit 1; done"
@@ -23,6 +23,18 @@ private() { [ "$(stat -c %a "$M/p1/state")" = 700 ] && [ "$(stat -c %a "$M/p1/id
 check "state and secrets are private" private
 
 check "keygen" on p1 keygen www --threshold 3
+# The ceremony, for a third party.
+check "the transcript is taken out of a peer's store" "$KEYMESH" transcript export www --config "$M/p2/keymesh.conf" -o "$T/ceremony"
+transcript() { "$KEYMESH" transcript verify "$1" --roster "$M/p1/keymesh.conf" >"$T/said"; }
+ceremony() { transcript "$T/ceremony" && grep -q '^it holds' "$T/said" && grep -q 'joined by all of them' "$T/said"; }
+check "the transcript holds" ceremony
+# in the middle of the rounds
+spoilt() {
+	head -c 3000 "$T/ceremony" >"$T/spoilt" && printf 'x' >>"$T/spoilt" && tail -c +3002 "$T/ceremony" >>"$T/spoilt"
+	transcript "$T/spoilt"
+	[ $? = 1 ] && grep -q '^it does not hold' "$T/said"
+}
+check "with one other byte it does not" spoilt
 nocheck "a second key of the name is refused" on p2 keygen www --threshold 3
 nocheck "a key that is not in the configuration is refused" on p1 keygen other --threshold 3
 nocheck "another threshold than the configuration's is refused" on p1 keygen www --threshold 2
@@ -51,7 +63,7 @@ mesh_end p3
 mesh_end_status() { [ "$STATUS" = 0 ]; }
 check "SIGTERM ends a peer with status 0" mesh_end_status
 # Presignatures live in memory only: whoever held some has told no file of them.
-nothing_else() { [ "$(ls "$M/p3/state/sealed" | grep -vc '^key-\|^archive-\|quarantine')" = 0 ]; }
+nothing_else() { [ "$(ls "$M/p3/state/sealed" | grep -vc '^key-\|^archive-\|quarantine\|^counter$\|^witness.state$')" = 0 ]; }
 check "nothing but shares and their archive is on the disk" nothing_else
 check "it and the killed ones start again" mesh_start p2 p3 p4
 same_key() { on fe selfsign www --dns www.test >"$T/cert2.pem" && openssl x509 -in "$T/cert2.pem" -noout -pubkey | cmp - "$T/pub.pem"; }

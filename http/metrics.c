@@ -78,6 +78,8 @@ static const struct metric metrics[] = {
 	{ UPSTREAMS, "ready", "keymesh_frontend_peer_presignatures", "gauge", 1, "Presignatures it could use now." },
 	{ UPSTREAMS, "score", "keymesh_frontend_peer_suspicion", "gauge", 1, "Score of that peer as seen from here; it decays." },
 	{ FRONTEND_KEYS, "threshold", "keymesh_frontend_key_threshold", "gauge", 1, "Peers that it takes to sign with this key." },
+	{ FRONTEND_KEYS, "handshakes", "keymesh_frontend_key_handshakes_total", "counter", 1, "Handshakes of local servers signed with this key." },
+	{ FRONTEND_KEYS, "last_handshake_ms", "keymesh_frontend_key_last_handshake_timestamp_seconds", "gauge", 1e-3, "When the last one was; 0 = none yet." },
 	{ FRONTEND_KEYS, "epoch", "keymesh_frontend_key_epoch", "gauge", 1, "Number of the epoch that the peers state." },
 };
 /* clang-format on */

@@ -35,6 +35,7 @@ int kmd_cmd_bench(int argc, char **argv);
 int kmd_cmd_evidence(int argc, char **argv);
 int kmd_cmd_transcript(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
+int kmd_cmd_rotate(int argc, char **argv);
 int kmd_cmd_audit(int argc, char **argv);
 int kmd_cmd_reseal(int argc, char **argv);
 int kmd_cmd_backup(int argc, char **argv);

@@ -21,7 +21,7 @@ struct kmd_conf_frontend {
 	char *name, *channel;
 };
 struct kmd_conf_key {
-	char *name, *curve;
+	char *name, *curve, *replaces;
 	unsigned threshold, rate;
 	struct kmd_strings contexts, frontends;
 };

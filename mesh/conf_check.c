@@ -300,6 +300,9 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 	out->curve = (uint8_t)curve_by_name(k->curve);
 	if (!out->curve)
 		return kmd_conf_error(at, s, "curve", "unknown curve \"%s\"; write \"P-256\"", k->curve);
+	if (k->replaces && (!km_rpc_name_valid(k->replaces, strlen(k->replaces)) || !strcmp(k->replaces, k->name)))
+		return kmd_conf_error(at, s, "replaces", "replaces = \"%s\" in key \"%s\"; write the name of another key, whose place this one takes",
+				      k->replaces, k->name);
 	n = strlen(c->warnings);
 	if (k->threshold == c->n_peers)
 		snprintf(c->warnings + n, sizeof(c->warnings) - n,

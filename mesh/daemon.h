@@ -27,6 +27,7 @@ struct kmd_request {
 	enum kmd_side side;	   /* the node that has it */
 	uint32_t seq, generation;
 	uint64_t since_us;
+	uint8_t key_id[KM_HASH_SIZE], context; /* of a signature */
 	unsigned next_free;
 };
 
@@ -45,6 +46,12 @@ struct kmd_took {
 	uint64_t n[KMD_TOOK_BOUNDS], count, sum_us; /* count: also those above the last bound */
 };
 extern const uint32_t kmd_took_us[KMD_TOOK_BOUNDS];
+
+/* Handshakes that local servers got signed, by key. */
+struct kmd_served {
+	uint8_t key_id[KM_HASH_SIZE];
+	uint64_t n, last_ms; /* unix time */
+};
 
 struct kmd_sample {
 	uint64_t signatures, presigned, requests;
@@ -79,6 +86,8 @@ struct kmd_daemon {
 	uint64_t started_us, next_second_us, watchdog_us, next_watchdog_us, rollbacks;
 	uint64_t n_sign, n_signed, n_failed;		 /* local requests to sign */
 	struct kmd_took took;
+	struct kmd_served served[KM_MAX_KEYS];
+	unsigned n_served;
 	struct kmd_sample samples[KMD_RATE_SECONDS + 1]; /* one a second, ring */
 	unsigned n_samples;
 };

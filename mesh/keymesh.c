@@ -50,6 +50,17 @@ static const struct kmd_command commands[] = {
 	  "CONTEXT says what the bytes are (tls13-server, tls12-server, csr, x509-self); they must be exactly that.\n"
 	  "  --der      Ecdsa-Sig-Value (default)\n"
 	  "  --raw      r and s, each of the size of the curve\n" },
+	{ "rotate", kmd_cmd_rotate, "replace a key by a new one, step by step",
+	  "keymesh rotate NAME [--dns HOST ...] [--certificate FILE] [--dir DIR] [--socket SOCKET] [--peer-socket SOCKET]\n"
+	  "\n"
+	  "Looks how far the replacement of NAME is, does the next steps, and says what is to be done by hand; call it as often as you like.\n"
+	  "The new key is the one whose configuration says replaces = \"NAME\". Both are served until the old one is retired: a server takes\n"
+	  "the key of its certificate, so none fails a handshake.\n"
+	  "  --dns HOST            the names for the certificate request\n"
+	  "  --certificate FILE    the certificate that the authority made of the request\n"
+	  "  --dir DIR             where key file and request are written (default: here)\n"
+	  "  --socket SOCKET       of a keymeshd with role frontend\n"
+	  "  --peer-socket SOCKET  of one with role peer, if that is another\n" },
 	{ "evidence", kmd_cmd_evidence, "judge a proof that a peer has cheated",
 	  "keymesh evidence verify FILE [--roster FILE] [--table FILE]\n"
 	  "       keymesh evidence list [--state DIR]\n"

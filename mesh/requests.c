@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/context.h"
 #include "ec/curve.h"
 #include "ec/point.h"
 
@@ -150,6 +151,22 @@ static void count_time(struct kmd_took *t, uint64_t us)
 	t->sum_us += us;
 }
 
+static void count_key(struct kmd_daemon *d, const uint8_t key_id[KM_HASH_SIZE])
+{
+	unsigned i;
+
+	for (i = 0; i < d->n_served && memcmp(d->served[i].key_id, key_id, KM_HASH_SIZE); i++)
+		;
+	if (i == KM_MAX_KEYS)
+		return;
+	if (i == d->n_served) {
+		memcpy(d->served[i].key_id, key_id, KM_HASH_SIZE);
+		d->n_served++;
+	}
+	d->served[i].n++;
+	d->served[i].last_ms = kmd_wall_ms();
+}
+
 void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct km_effect *e)
 {
 	struct kmd_request *r = slot_by_token(d, e->token);
@@ -162,8 +179,11 @@ void kmd_request_answer(struct kmd_daemon *d, enum kmd_side side, const struct k
 	}
 	if (!r || r->side != side)
 		return;
-	if (side == KMD_SIDE_FRONTEND && e->kind == KM_EFFECT_RESULT && !e->err)
+	if (side == KMD_SIDE_FRONTEND && e->kind == KM_EFFECT_RESULT && !e->err) {
 		count_time(&d->took, kmd_mono_us() - r->since_us);
+		if (r->context == KM_CTX_TLS13_SERVER || r->context == KM_CTX_TLS12_SERVER)
+			count_key(d, r->key_id);
+	}
 	km_buf_init(&b);
 	err = encode_result(&b, r, e);
 	if (!err)
@@ -252,6 +272,8 @@ static void give_request(struct kmd_daemon *d, struct kmd_client *c, enum kmd_si
 		send_error(c, seq, KM_E_BUSY, "too many requests at the same time");
 		return;
 	}
+	memcpy(d->requests[slot].key_id, req->key_id, KM_HASH_SIZE);
+	d->requests[slot].context = req->context;
 	ev.token = slot_token(d, slot);
 	kmd_daemon_step(d, side, &ev);
 }

@@ -85,6 +85,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "keys", "contexts", KMD_KIND_STRINGS, KMD_REQUIRED, 1, 16, NULL, KEY(contexts),
 	  "what may be signed: of tls13-server, tls12-server, csr, x509-self" },
 	{ "keys", "frontends", KMD_KIND_STRINGS, KMD_REQUIRED, 1, KM_MAX_NAME, NULL, KEY(frontends), "names of the frontends that may ask" },
+	{ "keys", "replaces", KMD_KIND_STRING, 0, 1, KM_MAX_NAME, NULL, KEY(replaces),
+	  "name of the key whose place this one takes, for keymesh rotate; both are served until the old one is retired" },
 	{ "keys", "rate", KMD_KIND_INT, 0, 0, 1000000, "0", KEY(rate), "requests a second and frontend, 0 = no limit" },
 
 	{ "pool", "target", KMD_KIND_INT, 0, 1, 10000, "64", TOP(pool_target), "presignatures wanted for each quorum of an own pool" },

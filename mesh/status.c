@@ -181,7 +181,36 @@ static json_t *peer_part(const struct kmd_daemon *d, int *bad)
 	return o;
 }
 
-static json_t *frontend_keys(const struct km_frontend_status *s, int *bad)
+static void put_served(json_t *o, const struct kmd_daemon *d, const uint8_t key_id[KM_HASH_SIZE], int *bad)
+{
+	const struct kmd_served *found = NULL;
+
+	for (unsigned i = 0; i < d->n_served; i++)
+		if (!memcmp(d->served[i].key_id, key_id, KM_HASH_SIZE))
+			found = &d->served[i];
+	put_int(o, "handshakes", found ? found->n : 0, bad);
+	put_int(o, "last_handshake_ms", found ? found->last_ms : 0, bad);
+}
+
+/* The keys that the operator's file lists, made or not. */
+static json_t *configured(const struct kmd_config *c, int *bad)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < c->n_keys; i++) {
+		json_t *o = json_object();
+
+		put(o, "name", json_string(c->keys[i].name), bad);
+		put_int(o, "threshold", c->keys[i].threshold, bad);
+		if (c->keys[i].replaces)
+			put(o, "replaces", json_string(c->keys[i].replaces), bad);
+		if (json_array_append_new(a, o))
+			*bad = 1;
+	}
+	return a;
+}
+
+static json_t *frontend_keys(const struct kmd_daemon *d, const struct km_frontend_status *s, int *bad)
 {
 	json_t *a = json_array();
 	unsigned i;
@@ -195,6 +224,7 @@ static json_t *frontend_keys(const struct km_frontend_status *s, int *bad)
 		put_int(o, "epoch", s->keys[i]->number, bad);
 		put_int(o, "threshold", s->keys[i]->threshold, bad);
 		put(o, "members", id_set(s->keys[i]->members, bad), bad);
+		put_served(o, d, s->keys[i]->key_id, bad);
 		if (json_array_append_new(a, o))
 			*bad = 1;
 	}
@@ -229,7 +259,7 @@ static json_t *frontend_part(const struct kmd_daemon *d, int *bad)
 	}
 	put_int(o, "id", s.self, bad);
 	put(o, "peers", a, bad);
-	put(o, "keys", frontend_keys(&s, bad), bad);
+	put(o, "keys", frontend_keys(d, &s, bad), bad);
 	put_int(o, "requests", s.requests, bad);
 	put_int(o, "signatures", s.signatures, bad);
 	put_int(o, "failed", s.failed, bad);
@@ -316,6 +346,7 @@ char *kmd_status_json(struct kmd_daemon *d)
 	put(o, "rates", rates_part(d, &bad), &bad);
 	put(o, "sign_us", took_part(&d->took, &bad), &bad);
 	put(o, "io", io_part(d, &bad), &bad);
+	put(o, "configured", configured(d->config, &bad), &bad);
 	if (d->peer)
 		put(o, "peer", peer_part(d, &bad), &bad);
 	if (d->frontend)

@@ -290,6 +290,7 @@ static void test_passphrase_bad(void **state)
 					  "scrypt 2 1024 1 6162636465666768696a6b6c6d6e6f70\n"};
 	struct kmd_fail f;
 
+	(void)mkdir(km_temp("pass-state"), 0700);
 	assert_int_equal(by_passphrase("too short\n", 10, KMD_KEY_OF_STATE, &f), KM_E_CONFIG);
 	assert_non_null(strstr(f.text, "12 to 1024 bytes"));
 	assert_int_equal(by_passphrase("two lines of\nwords", 18, KMD_KEY_OF_STATE, &f), KM_E_CONFIG);

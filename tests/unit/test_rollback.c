@@ -148,15 +148,5 @@ static void test_files(void **state)
 	assert_int_not_equal(access(inner, F_OK), 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_starts, prepare),
-	    cmocka_unit_test_setup(test_share, prepare),
-	    cmocka_unit_test_setup(test_crash, prepare),
-	    cmocka_unit_test_setup(test_files, prepare),
-	};
-
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+KM_TESTS(cmocka_unit_test_setup(test_starts, prepare), cmocka_unit_test_setup(test_share, prepare),
+	 cmocka_unit_test_setup(test_crash, prepare), cmocka_unit_test_setup(test_files, prepare))

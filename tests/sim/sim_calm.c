@@ -108,9 +108,13 @@ static int settled(struct swarm *w, uint32_t core, uint32_t live)
 static void settle(struct swarm *w, uint32_t core, uint32_t corrupt)
 {
 	for (unsigned ms = 0; ms < SETTLE_MS && !sim_broken(w->s); ms += STEP_US / 1000) {
-		uint32_t set = core ? core : honest_members(w);
+		uint32_t set = core ? core : honest_members(w), live = set | corrupt;
 
-		if (settled(w, set, set | corrupt))
+		/* WHY also one with an old disk: its share may be lost or not, but who holds presignatures with it can use them */
+		for (unsigned i = 1; !core && i <= sim_opt(w->s)->n; i++)
+			if (sim_peer(w->s, i))
+				live |= km_set_bit(i);
+		if (settled(w, set, live))
 			return;
 		if (!swarm_usable_somewhere(w->s))
 			swarm_operate(w);

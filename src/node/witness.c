@@ -12,6 +12,7 @@
 #define STATE_VERSION 1
 #define ASKS_A_SECOND 1
 #define ASKS_BURST 8
+#define LATE_US 600000000u         /* a frame older by less than that than the last one was only late */
 #define TRIES 4                    /* proofs for one witness and checkpoint */
 
 enum answer { COSIGNED = 0, FROM_ELSEWHERE = 1, REFUSED = 2 };
@@ -21,12 +22,14 @@ struct km_witness {
 	struct km_checkpoint own;
 	uint8_t note[KM_NOTE_MAX];
 	size_t len, text_len;
+	uint64_t stamp;                   /* of the last frame: microseconds, about */
 	uint64_t known[KM_MAX_PEERS + 1]; /* what that witness saw of our log last; 0: not known */
 	unsigned tries[KM_MAX_PEERS + 1];
 	uint32_t cosigned;
 	uint8_t cosig[KM_MAX_PEERS + 1][KM_COSIG_LEN];
 	/* those of others */
 	struct km_checkpoint seen[KM_MAX_PEERS + 1]; /* size 0: nothing yet */
+	uint64_t stamp_of[KM_MAX_PEERS + 1]; /* of the last frame from there */
 	uint64_t token[KM_MAX_PEERS + 1]; /* of the state with it on its way to the disk; then it is answered */
 	uint8_t said[KM_MAX_PEERS + 1][KM_COSIG_LEN];
 	uint8_t refused[KM_MAX_PEERS + 1][KM_HASH_SIZE]; /* root that was refused last: logged once */
@@ -57,12 +60,14 @@ static void origin_of(const struct km_peer *p, unsigned id, char out[KM_NOTE_NAM
 
 /* ---- our own log */
 
-/* CHECKPOINT: kind | size u64 of what the witness saw | count u8 | hashes | the note. */
+/* CHECKPOINT: kind | stamp u64, growing | size u64 of what the witness saw | count u8 | hashes | the note. */
 static void send_checkpoint(struct km_peer *p, unsigned to, uint64_t old, const uint8_t *proof, size_t n)
 {
 	struct km_witness *w = p->witness;
 
+	w->stamp = w->stamp + 1 > p->now.wall_ms * 1000 ? w->stamp + 1 : p->now.wall_ms * 1000;
 	km_put_u8(&p->scratch, KM_FRAME_CHECKPOINT);
+	km_put_u64(&p->scratch, w->stamp);
 	km_put_u64(&p->scratch, old);
 	km_put_u8(&p->scratch, (uint8_t)n);
 	km_put_bytes(&p->scratch, proof, n * KM_HASH_SIZE);
@@ -78,7 +83,7 @@ static void ask(struct km_peer *p, unsigned to)
 	if (!w || !w->own.size || km_set_has(w->cosigned, to) || !p->link[to].live || w->tries[to] >= TRIES)
 		return;
 	w->tries[to]++;
-	if (!w->known[to] || w->known[to] == w->own.size) {
+	if (!w->known[to] || w->known[to] >= w->own.size) {
 		send_checkpoint(p, to, w->known[to], NULL, 0);
 		return;
 	}
@@ -339,18 +344,22 @@ void km_witness_on_checkpoint(struct km_peer *p, unsigned from, const uint8_t *d
 		return;
 	seen = &w->seen[from];
 	km_reader_init(&r, d + 1, n - 1);
-	uint64_t old = km_get_u64(&r);
+	uint64_t stamp = km_get_u64(&r), old = km_get_u64(&r);
 	proof.n = km_get_u8(&r);
 	if (proof.n > KM_TREE_PROOF_MAX)
 		km_reader_fail(&r, KM_E_LIMIT);
 	else
 		km_get_bytes(&r, proof.node, (size_t)proof.n * KM_HASH_SIZE);
+	/* WHY: a frame that comes late or twice shows an older log, and no honest peer is to be called a liar for it */
+	if (!r.err && stamp <= w->stamp_of[from] && w->stamp_of[from] - stamp < LATE_US)
+		return;
 	/* WHY a bucket: each costs us two signatures */
 	if (r.err || !km_bucket_take(&w->asks[from].micro, &w->asks[from].at_us, p->now.mono_us, ASKS_A_SECOND, ASKS_BURST) ||
 	    km_checkpoint_open(&c, &note, r.p, km_reader_left(&r), p->s->roster.peer[from].identity) || !c.size) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
+	w->stamp_of[from] = stamp;
 	if (seen->size && strcmp(seen->origin, c.origin) != 0) {
 		/* another name would be another log, of which nothing was seen yet */
 		refuse(p, from, KM_AUDIT_FORKED, &c);

@@ -176,6 +176,10 @@ static int event_of(struct sim *s, struct sim_node *node, const struct sim_item 
 	case SIM_DOWN:
 		ev->kind = it->what == SIM_UP ? KM_EVENT_UP : KM_EVENT_DOWN;
 		return it->what == SIM_DOWN || !sim_cut(s, it->to, it->from);
+	case SIM_LOG:
+	case SIM_PROOF:
+		sim_log_event(s, node, it, ev);
+		return 1;
 	default:
 		return 0;
 	}

@@ -42,6 +42,7 @@ struct sim_options {
 	unsigned n, threshold, frontends;
 	unsigned batch, pool_target, pool_low, dkg_min;
 	struct sim_faults faults;
+	uint32_t logs_ms;                      /* audit logs are kept, and cosigned so often; 0 = not */
 	int verbose;                           /* print the trace */
 };
 
@@ -80,6 +81,16 @@ struct sim_counters *sim_count(struct sim *s);
 uint64_t sim_now_us(const struct sim *s);
 struct km_rng *sim_rng(struct sim *s);
 const uint8_t *sim_trace_hash(struct sim *s);     /* 32 bytes; of all so far */
+
+/* ---- audit logs (logs_ms) */
+uint64_t sim_log_size(struct sim *s, unsigned peer);
+unsigned sim_log_cosigned(struct sim *s, unsigned peer);       /* by how many peers, the last checkpoint with that size */
+uint64_t sim_log_checkpoint(struct sim *s, unsigned peer);     /* its size */
+/* Keeps the log aside, or puts what was kept in its place: a disk restored from a copy. */
+void sim_log_keep(struct sim *s, unsigned peer);
+void sim_log_put_back(struct sim *s, unsigned peer);
+/* Refusals of logs of others, by that peer, in this life. */
+uint64_t sim_log_refused(struct sim *s, unsigned peer);
 
 /* ---- acting on nodes; peers are 1..n, frontends 1..frontends */
 struct km_peer *sim_peer(struct sim *s, unsigned id);          /* NULL while down */

@@ -4,6 +4,7 @@
  *	sim_node.c   lives of nodes, their disks, their effects     sim_net.c    packets; clients and operators
  *	sim_check.c  the invariants                                 sim_trace.c  the trace, for machines and for people
  *	sim_disk.c   disks, and their former contents                sim_clone.c  two instances of one peer
+ *	sim_log.c    audit logs
  */
 #ifndef KM_SIM_IMPL_H
 #define KM_SIM_IMPL_H
@@ -16,7 +17,7 @@
 
 enum sim_what {
 	SIM_PACKET, SIM_TICK, SIM_PERSISTED, SIM_WORKED, SIM_RESTART, SIM_KILL_RANDOM, SIM_PARTITION, SIM_HEAL, SIM_UP, SIM_DOWN,
-	SIM_CLOCK_STEP, SIM_ROLLBACK, SIM_CLONE,
+	SIM_CLOCK_STEP, SIM_ROLLBACK, SIM_CLONE, SIM_LOG, SIM_PROOF,
 };
 
 struct sim_item {
@@ -61,6 +62,7 @@ struct sim_node {
 	uint64_t mono_base_us;        /* no two machines booted together */
 	int64_t clock_skew_ms;
 	struct sim_harvest harvest;
+	struct sim_log *log;          /* NULL: none is kept */
 	uint8_t secret[3][KM_SCALAR_MAX]; /* what must never be seen outside: identity, channel key, share */
 	size_t secret_len[3];
 	uint64_t sent[2][KM_MAX_PEERS + 1], heard[2][KM_MAX_PEERS + 1]; /* by channel: numbers of packets, to see reordering */
@@ -163,6 +165,11 @@ void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data
 void sim_disk_remember(struct sim_node *node);                 /* the copy that may come back */
 void sim_disk_restore(struct sim *s, struct sim_node *node);
 void sim_disk_free(struct sim_node *node);
+/* sim_log.c */
+void sim_log_birth(struct sim *s, struct sim_node *node);
+void sim_log_free(struct sim_node *node);
+void sim_log_effect(struct sim *s, struct sim_node *node, const struct km_effect *e);
+void sim_log_event(struct sim *s, struct sim_node *node, const struct sim_item *it, struct km_event *ev);
 /* sim_net.c */
 int sim_cut(const struct sim *s, struct km_addr a, struct km_addr b);
 void sim_send(struct sim *s, struct sim_node *from, struct km_addr to, const uint8_t *data, size_t len);

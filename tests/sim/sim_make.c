@@ -142,6 +142,7 @@ void sim_free(struct sim *s)
 
 		sim_bury(s, node);
 		sim_disk_free(node);
+		sim_log_free(node);
 	}
 	for (size_t i = 0; i < s->n_heap; i++)
 		free(s->heap[i].data);

@@ -153,6 +153,11 @@ static void carry(struct sim *s, struct sim_node *node, struct km_effect *e, con
 		if (!sim_is_clone(s, node))
 			carry_result(s, e);
 		break;
+	case KM_EFFECT_AUDIT:
+	case KM_EFFECT_CHECKPOINT:
+	case KM_EFFECT_PROVE:
+		sim_log_effect(s, node, e);
+		break;
 	default:
 		break;
 	}
@@ -307,6 +312,7 @@ void sim_birth(struct sim *s, struct sim_node *node)
 	sim_trace(s, "start", node->addr, node->life, NULL, 0);
 	sim_check_life(s, node);
 	sim_step(s, node, &ev);
+	sim_log_birth(s, node);
 	for (unsigned i = 1; i <= sim_nodes(s); i++)
 		sim_connect(s, node, sim_nth(s, i));
 }

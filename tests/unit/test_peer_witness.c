@@ -214,6 +214,37 @@ static void test_two_stories(void **state)
 	mesh_free(&mesh);
 }
 
+static struct mesh_packet late;
+
+static int keep_late(struct mesh *m, struct mesh_packet *k)
+{
+	if (k->to.id == 2 && k->data[0] == KM_FRAME_CHECKPOINT && !late.data) {
+		late = *k;
+		late.data = malloc(k->len);
+		assert_non_null(late.data);
+		memcpy(late.data, k->data, k->len);
+	}
+	return 1;
+}
+
+/* A frame of before that comes once more shows a shorter log, and is nobody's fault. */
+static void test_late(void **state)
+{
+	begin();
+	grow(1, 3);
+	mesh.tap = keep_late;
+	checkpoint(1);
+	mesh.tap = NULL;
+	grow(1, 3);
+	checkpoint(1);
+	assert_int_equal(cosigners(1), N - 1);
+	mesh_send(&mesh, late.from, late.to, late.data, late.len);
+	mesh_settle(&mesh);
+	assert_int_equal(errors_of_others(0), 0);
+	free(late.data);
+	mesh_free(&mesh);
+}
+
 /* Garbage, somebody else's checkpoint, and too many of them. */
 static void test_garbage(void **state)
 {
@@ -226,10 +257,11 @@ static void test_garbage(void **state)
 	checkpoint(2);
 	/* peer 1 shows the log of peer 2 as its own */
 	before = mesh.node[3].errors;
-	memcpy(frame + 10, mesh.node[2].note, mesh.node[2].note_len);
-	mesh_send(&mesh, (struct km_addr){KM_ADDR_PEER, 1}, (struct km_addr){KM_ADDR_PEER, 3}, frame, 10 + mesh.node[2].note_len);
+	memset(frame + 1, 0xff, 8);
+	memcpy(frame + 18, mesh.node[2].note, mesh.node[2].note_len);
+	mesh_send(&mesh, (struct km_addr){KM_ADDR_PEER, 1}, (struct km_addr){KM_ADDR_PEER, 3}, frame, 18 + mesh.node[2].note_len);
 	mesh_settle(&mesh);
-	for (size_t n = 1; n < 10 + mesh.node[2].note_len; n += 3) {
+	for (size_t n = 1; n < 18 + mesh.node[2].note_len; n += 3) {
 		mesh_send(&mesh, (struct km_addr){KM_ADDR_PEER, 2}, (struct km_addr){KM_ADDR_PEER, 3}, frame, n);
 		mesh_settle(&mesh);
 	}
@@ -247,4 +279,4 @@ static void test_garbage(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_grows), cmocka_unit_test(test_restart), cmocka_unit_test(test_disk), cmocka_unit_test(test_rolled_back),
-	 cmocka_unit_test(test_two_stories), cmocka_unit_test(test_garbage))
+	 cmocka_unit_test(test_two_stories), cmocka_unit_test(test_late), cmocka_unit_test(test_garbage))

@@ -63,6 +63,9 @@ static const struct metric metrics[] = {
 
 	{ KEYS, "epoch", "keymesh_key_epoch", "gauge", 1, "Number of the epoch: unix time of its making, or later." },
 	{ KEYS, "held", "keymesh_presignatures_held", "gauge", 1, "Presignatures held as a member of any quorum." },
+	{ KEYS, "backup_age_s", "keymesh_backup_age_seconds", "gauge", 1, "Since this peer's share of the epoch was backed up last; +Inf: never." },
+	{ KEYS, "drill_age_s", "keymesh_drill_age_seconds", "gauge", 1,
+	  "Since the drill that is longest ago, of all members' backups of the epoch; +Inf: not of all yet." },
 	{ POOLS, "ready", "keymesh_pool_ready", "gauge", 1, "Presignatures ready, by quorum." },
 	{ POOLS, "alive", "keymesh_pool_alive", "gauge", 1, "1 when all members of the quorum are live." },
 
@@ -103,7 +106,9 @@ static void put_value(struct km_buf *b, const json_t *v, double scale)
 {
 	char text[40];
 
-	if (json_is_boolean(v))
+	if (json_is_null(v)) /* an age of what never was: alarms on large ones go off */
+		snprintf(text, sizeof(text), "+Inf");
+	else if (json_is_boolean(v))
 		snprintf(text, sizeof(text), "%d", json_is_true(v));
 	else if (json_is_integer(v) && scale == 1)
 		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));

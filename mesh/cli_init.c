@@ -142,6 +142,9 @@ static void skeleton(struct km_buf *b, const struct init *o)
 	say(b, "roles = [ %s%s%s ];\n", o->peer_id ? "\"peer\"" : "", o->peer_id && o->frontend_id ? ", " : "",
 	    o->frontend_id ? "\"frontend\"" : "");
 	if (o->peer_id)
+		say(b, "# state_counter = \"/somewhere/else/keymesh-counter\";    on another disk: shows when state_dir was put back\n"
+		       "# backup = { recipients = [ \"age1...\" ]; directory = \"/var/backups/keymesh\"; };    for keymesh backup\n");
+	if (o->peer_id)
 		say(b, "state_dir = \"state\";\n\n# Or credential = \"NAME\" for a systemd credential. Keep the sealing key "
 		       "apart from backups of state_dir.\nseal = { key_file = \"seal.key\"; };\n");
 	say(b, "\nlisten = {\n");

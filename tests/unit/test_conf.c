@@ -242,6 +242,24 @@ static void test_missing(void **state)
 	refuse("key_file = \"seal.key\";", "credential = \"x\";", 4, "no systemd credential \"x\"", "LoadCredentialEncrypted");
 }
 
+static void test_recipients(void **state)
+{
+	static const char own[] = "state_dir = \"state\";", a[] = "name = \"a\";", b[] = "name = \"b\";";
+	static char kept[sizeof(good)], *at;
+
+	refuse(own, "state_dir = \"state\"; backup = { recipients = [ \"-r\" ]; };", 0, "\"-r\" is no recipient", "as age takes it");
+	refuse(own, "state_dir = \"state\"; backup = { command = [ \"age\" ]; };", 0, "\"age\" is no path from the root", "/usr/bin/age");
+	/* who has b's backups is to have no other's */
+	memcpy(kept, good, sizeof(good));
+	at = strstr(good, b);
+	assert_non_null(at);
+	snprintf(at, sizeof(good) - (size_t)(at - good), "recipients = [ \"age1x\", \"age1y\" ]; %s", kept + (at - good));
+	refuse(own, "state_dir = \"state\"; backup = { recipients = [ \"age1z\", \"age1y\" ]; };", 0, "age1y is a recipient of peer 2",
+	       "only this peer has");
+	refuse(a, "recipients = [ \"age1y\" ]; name = \"a\";", 0, "age1y is a recipient of peer 1 and of peer 2", "only one of them has");
+	memcpy(good, kept, sizeof(good));
+}
+
 static void test_roster(void **state)
 {
 	refuse("peer_id = 1", "peer_id = 4", 1, "peer_id 4 is not in peers", "add this node's line");
@@ -389,6 +407,6 @@ static void test_addresses(void **state)
 
 KM_TESTS(cmocka_unit_test(test_good), cmocka_unit_test(test_warning), cmocka_unit_test(test_include),
 	 cmocka_unit_test(test_syntax), cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_values),
-	 cmocka_unit_test(test_missing), cmocka_unit_test(test_roster), cmocka_unit_test(test_roster_keys),
+	 cmocka_unit_test(test_missing), cmocka_unit_test(test_recipients), cmocka_unit_test(test_roster), cmocka_unit_test(test_roster_keys),
 	 cmocka_unit_test(test_keys), cmocka_unit_test(test_secret_files), cmocka_unit_test(test_no_file),
 	 cmocka_unit_test(test_garbage), cmocka_unit_test(test_manual), cmocka_unit_test(test_addresses))

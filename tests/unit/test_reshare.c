@@ -78,6 +78,10 @@ static void test_kinds(void **state)
 		check_done(&r);
 		assert_int_equal(rsh_key_next(&next, &r), KM_OK);
 		assert_int_equal(next.have, cases[k].j);
+		/* who took its share has the only one */
+		static const struct km_secret none;
+		for (unsigned i = km_set_next(r.d.set, 0); i; i = km_set_next(r.d.set, i))
+			assert_memory_equal(&km_dkg_state(r.d.m[i])->share->x_i, &none, sizeof(none));
 		assert_true(rsh_key_holds(&next));
 		/* what the promises of J make is a certificate */
 		assert_int_equal(km_cert_verify(&next.cert, &next.table), KM_OK);

@@ -41,6 +41,8 @@ static void record_dkg(struct record *r, uint32_t set, unsigned threshold)
 	dkg_clear(&d);
 }
 
+static uint64_t run_number = 1;   /* another: the same people, another sid */
+
 static void record_reshare(struct record *r, uint32_t dealers, uint32_t joiners, uint32_t members, unsigned threshold)
 {
 	static struct rsh_key key, next;
@@ -49,7 +51,7 @@ static void record_reshare(struct record *r, uint32_t dealers, uint32_t joiners,
 	memset(r, 0, sizeof(*r));
 	km_buf_init(&r->b);
 	rsh_key_make(&key, 51, curve, 0x1f, 3);
-	rsh_init(&run, &key, 1, dealers, joiners, members, threshold);
+	rsh_init(&run, &key, run_number, dealers, joiners, members, threshold);
 	dkg_run(&run.d, 0);
 	put_setup(&r->b, &run.d.setup);
 	r->setup = r->b.len;
@@ -183,6 +185,30 @@ static void test_other_table(void **state)
 	km_buf_clear(&s.b);
 }
 
+/* The set-up of another run of the same people does not stand for this one's. */
+static void test_other_run(void **state)
+{
+	struct km_transcript_verdict v;
+	struct record r, other;
+	struct km_buf b;
+
+	record_reshare(&r, 0x07, 0x1f, 0x1f, 3);
+	run_number = 2;
+	record_reshare(&other, 0x07, 0x1f, 0x1f, 3);
+	run_number = 1;
+	for (unsigned k = 0; k < 2; k++) {
+		const struct record *set_up = k ? &r : &other;
+
+		km_buf_init(&b);
+		km_put_bytes(&b, set_up->b.data, set_up->setup);
+		km_put_bytes(&b, r.b.data + r.setup, r.archive - r.setup);
+		assert_int_equal(holds(&r, b.data, b.len, &v), k);
+		km_buf_clear(&b);
+	}
+	km_buf_clear(&r.b);
+	km_buf_clear(&other.b);
+}
+
 /* What a run without result left behind shows no key, even with a table made to it. */
 static void garble(struct km_machine *m, struct km_dkg_state *st, unsigned job)
 {
@@ -283,7 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole), cmocka_unit_test(test_spoilt), cmocka_unit_test(test_other_table),
-	    cmocka_unit_test(test_complaint_in_it), cmocka_unit_test(test_other_view), cmocka_unit_test(test_file),
+	    cmocka_unit_test(test_complaint_in_it), cmocka_unit_test(test_other_view), cmocka_unit_test(test_other_run), cmocka_unit_test(test_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -349,6 +349,7 @@ out:
 static int open_all(struct job *j, struct kmd_fail *f)
 {
 	int err = kmd_config_load(&j->c, j->config, f);
+	struct stat st;
 
 	if (err)
 		return err;
@@ -359,6 +360,10 @@ static int open_all(struct job *j, struct kmd_fail *f)
 				"%s: group backup has no %s; write backup = { recipients = [ \"age1...\" ]; directory = "
 				"\"/var/backups/keymesh\"; }",
 				j->config, j->c->backup_directory ? "recipients" : "directory");
+	/* WHY: what another user makes here, the daemon could not read or replace later */
+	if (!stat(j->c->state_dir, &st) && st.st_uid != geteuid())
+		return kmd_fail(f, KM_E_RIGHTS, "%s belongs to user %u: run keymesh backup as that user (sudo -u)", j->c->state_dir,
+				(unsigned)st.st_uid);
 	(void)mkdir(j->c->backup_directory, 0700);
 	j->dirfd = open(j->c->backup_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dirfd < 0)

@@ -5,7 +5,7 @@
 need_program age
 need_program age-keygen
 SCAN=$top_builddir/tests/sys/byte_scan
-plan 80
+plan 82
 
 B=$T/backups
 for i in 1 2 3; do
@@ -83,6 +83,16 @@ nocheck "a tool that does not encrypt is refused" sh -c "
 	printf '#!/bin/sh\nexec cat\n' >$T/copy; chmod 755 $T/copy
 	$KEYMESH backup --config $M/p1/copy.conf >$T/said 2>&1"
 check "it says so" said "does not encrypt"
+
+if [ "$(id -u)" = 0 ]; then
+	chown 1 "$M/p1/state"
+	nocheck "another user than the daemon's is sent away" backup p1
+	check "it says who is to do it" said "belongs to user 1"
+	chown 0 "$M/p1/state"
+else
+	skip "another user than the daemon's is sent away" "NOT ROOT: the state cannot be given to another user"
+	skip "it says who is to do it" "NOT ROOT: the state cannot be given to another user"
+fi
 
 # ---- drills
 

@@ -302,6 +302,7 @@ struct km_fe {
 	const struct km_frontend_entry *entry;
 	uint8_t *key;                      /* arena, KM_MAC_SIZE */
 	unsigned n_queued;
+	uint64_t round;                    /* of the last of these */
 	struct km_bucket badsig;           /* answers of ours that it calls wrong, and we look into */
 	struct km_bucket *rate;            /* by index of the policy; made when first needed */
 };
@@ -343,8 +344,9 @@ struct km_queued {
 	struct km_key *key;
 	uint16_t frontend;
 	unsigned tells;
+	uint64_t round;                    /* how many of its frontend are before it, counted on */
 	uint64_t told_us, until_us;        /* told 0: not since it was refused */
-	struct km_queued *next, *prev;     /* in the order in which they came */
+	struct km_queued *next, *prev;     /* by round, then in the order in which they came */
 };
 
 enum km_flight_state { KM_FLIGHT_WORKING = 1, KM_FLIGHT_DONE };

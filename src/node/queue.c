@@ -1,10 +1,13 @@
-/* queue.c: requests that found our pools empty, in the order in which they came.
+/* queue.c: requests that found our pools empty, those of a frontend in the order in which they came, the frontends in turn.
  *
  * A request that finds no presignature is refused with EMPTY, so that its frontend asks somebody else at once, and its id stays here. When
- * there are presignatures again, as many of those that wait are told AGAIN, the oldest first; the frontend asks once more, unless it has its
- * signature from somebody else. WHY told and not served: it waits at every peer that was empty, and each would spend a presignature on it.
+ * there are presignatures again, as many of those that wait are told AGAIN; the frontend asks once more, unless it has its signature from
+ * somebody else. WHY told and not served: it waits at every peer that was empty, and each would spend a presignature on it.
  * As long as somebody waits who was not told, newcomers wait behind. What is not asked again within KM_QUEUE_US is forgotten: the
- * frontend alone knows the deadline, and stops asking then. */
+ * frontend alone knows the deadline, and stops asking then.
+ *
+ * WHY in turn: a request that waits costs its frontend nothing. One that fills its places with requests it never asks again would keep all
+ * others behind them, or out, and spend no presignature on it (attack B22). The n-th that waits of a frontend is in the n-th round. */
 #include "peer_impl.h"
 
 #include <stdlib.h>
@@ -48,13 +51,45 @@ int km_queue_behind(const struct km_peer *p, const struct km_key *key, const uin
 	return !q || !q->told_us;
 }
 
+/* Of a frontend that has nothing here the round that is told now, of others the one after its last. */
+static uint64_t next_round(const struct km_peer *p, const struct km_fe *fe)
+{
+	uint64_t first = p->queue_head ? p->queue_head->round : 0;
+
+	return fe->n_queued && fe->round >= first ? fe->round + 1 : first;
+}
+
+static void insert(struct km_peer *p, struct km_queued *q)
+{
+	struct km_queued *before = p->queue_tail;
+
+	while (before && before->round > q->round)
+		before = before->prev;
+	q->prev = before;
+	q->next = before ? before->next : p->queue_head;
+	if (q->next)
+		q->next->prev = q;
+	else
+		p->queue_tail = q;
+	if (before)
+		before->next = q;
+	else
+		p->queue_head = q;
+}
+
 static struct km_queued *append(struct km_peer *p, struct km_key *key, unsigned frontend, const uint8_t request_id[KM_HASH_SIZE])
 {
 	struct km_fe *fe = &p->fes[p->fe_by_id[frontend] - 1];
+	uint64_t round = next_round(p, fe);
 	struct km_queued *q;
 
 	/* WHY for each: one that asks for thousands must not have the places of all */
-	if (p->queued.n >= KM_QUEUE_MAX || fe->n_queued >= KM_QUEUE_FRONTEND_MAX)
+	if (fe->n_queued >= KM_QUEUE_FRONTEND_MAX)
+		return NULL;
+	/* nor some of them together: the last of whoever has the most goes */
+	if (p->queued.n >= KM_QUEUE_MAX && p->queue_tail->round > round)
+		out(p, p->queue_tail);
+	if (p->queued.n >= KM_QUEUE_MAX)
 		return NULL;
 	q = calloc(1, sizeof(*q));
 	if (!q)
@@ -66,12 +101,8 @@ static struct km_queued *append(struct km_peer *p, struct km_key *key, unsigned 
 	}
 	q->key = key;
 	q->frontend = (uint16_t)frontend;
-	q->prev = p->queue_tail;
-	if (q->prev)
-		q->prev->next = q;
-	else
-		p->queue_head = q;
-	p->queue_tail = q;
+	q->round = fe->round = round;
+	insert(p, q);
 	fe->n_queued++;
 	key->n_queued++;
 	return q;

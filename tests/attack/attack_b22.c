@@ -45,9 +45,20 @@ static int tap_stalls(struct mesh *m, struct mesh_packet *k)
 	return 1;
 }
 
+#define GREEDY 4
+static struct km_frontend_entry entries[1 + GREEDY];
+
+/* The victim knows some frontends more. */
 static void start(void)
 {
 	mesh_init(&mesh, 3, 2, 22);
+	entries[0] = mesh.node[VICTIM].frontend;
+	for (unsigned i = 1; i <= GREEDY; i++) {
+		entries[i] = entries[0];
+		entries[i].id = (uint16_t)(MESH_FRONTEND + i);
+	}
+	mesh.node[VICTIM].s.frontends = entries;
+	mesh.node[VICTIM].s.n_frontends = 1 + GREEDY;
 	for (unsigned i = 1; i <= 3; i++) {
 		mesh.node[i].s.batch = 8;
 		mesh.node[i].s.pool_target = 4;
@@ -198,5 +209,90 @@ static void test_queue(void **state)
 	mesh_free(&mesh);
 }
 
-KM_TESTS(cmocka_unit_test(test_answers), cmocka_unit_test(test_answers_without_rule), cmocka_unit_test(test_counts),
+/* ---- a full waiting line
+ *
+ * The pools are empty, and some frontends have all places of those who wait taken by requests that they never ask again; whatever becomes
+ * free they take at once. It costs them no presignature. Whoever asks for one signature has it all the same, with the next presignatures. */
+
+static unsigned told;
+static uint8_t waits[KM_HASH_SIZE];
+
+static int tap_told(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_reply r;
+
+	if (k->data[0] == KM_FRAME_REPLY && k->to.id == MESH_FRONTEND && !km_reply_decode(&r, k->data, k->len) &&
+	    r.status == KM_STATUS_AGAIN && memcmp(r.request_id, waits, KM_HASH_SIZE) == 0)
+		told++;
+	return 1;
+}
+
+static void take_places(struct km_peer *p)
+{
+	static unsigned salt;
+
+	p->fx = &mesh.fx;
+	p->now = mesh.now;
+	for (unsigned i = 0; i < KM_QUEUE_FRONTEND_MAX; i++)
+		for (unsigned k = 1; k <= GREEDY; k++) {
+			uint8_t id[KM_HASH_SIZE] = {(uint8_t)salt, (uint8_t)(salt >> 8), (uint8_t)(salt >> 16), 0x22};
+
+			salt++;
+			km_queue_add(p, p->keys, MESH_FRONTEND + k, id);
+		}
+	p->fx = NULL;
+}
+
+static void refill(struct km_peer *p, int on)
+{
+	p->refill_not_before_us = on ? 0 : mesh.now.mono_us + 3600000000u;
+	p->refill_wanted = 0;
+	p->fx = &mesh.fx;
+	km_refill_soon(p, 0);
+	p->fx = NULL;
+}
+
+static void test_places(void **state)
+{
+	uint64_t wall_ms;
+	struct km_peer *p;
+	unsigned status, ms = 0;
+
+	rules_all();
+	told = 0;
+	start();
+	mesh.tap = tap_told;
+	p = mesh.node[VICTIM].peer;
+	refill(p, 0);
+	for (struct km_held *h; (h = km_pool_choose(p, p->keys, 0, &status));)
+		km_pool_burn(p, h);
+	take_places(p);
+	assert_int_equal(p->queued.n, KM_QUEUE_MAX);
+	wall_ms = mesh.now.wall_ms;
+	mesh_request(&mesh, VICTIM, p->keys->share->table.key_id, 400, 7);
+	mesh_settle(&mesh);
+	assert_int_equal(mesh.reply.status, KM_STATUS_EMPTY);
+	memcpy(waits, mesh.reply.request_id, KM_HASH_SIZE);
+	take_places(p);
+	assert_int_equal(p->queued.n, KM_QUEUE_MAX);
+	assert_non_null(km_idmap_find(&p->queued, waits));
+	refill(p, 1);
+	for (; ms < 500 && !told; ms += 5) {
+		mesh_run(&mesh, 5000);
+		take_places(p);
+	}
+	assert_int_equal(told, 1);
+	mesh.now.wall_ms = wall_ms;
+	mesh_request(&mesh, VICTIM, p->keys->share->table.key_id, 400, 7);
+	mesh_settle(&mesh);
+	assert_true(mesh_verify(&mesh, 400, km_curve_p256(), &p->keys->share->table.x));
+	/* and what the others took is free again when they stop */
+	mesh_run(&mesh, KM_QUEUE_US + 10000);
+	assert_int_equal(p->queued.n, 0);
+	assert_null(p->queue_head);
+	assert_null(p->queue_tail);
+	mesh_free(&mesh);
+}
+
+KM_TESTS(cmocka_unit_test(test_places), cmocka_unit_test(test_answers), cmocka_unit_test(test_answers_without_rule), cmocka_unit_test(test_counts),
 	 cmocka_unit_test(test_proposals), cmocka_unit_test(test_queue))

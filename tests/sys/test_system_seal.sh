@@ -2,7 +2,7 @@
 # The sealing key: its sources, its change under a running daemon, and what a peer with the wrong one says.
 . "$top_srcdir/tests/sys/lib.sh"
 . "$top_srcdir/tests/sys/mesh_lib.sh"
-plan 36
+plan 43
 
 tag() { json "$1" peer.sealed_under; }
 sign() {
@@ -71,6 +71,38 @@ check "a peer is stopped, and starts with the passphrase" mesh_start p1
 check "all are live for each other" mesh_ready
 check "the pools fill" mesh_pool 30 10 3
 check "it signs" sign
+
+# a vault that takes its time: the peer goes on
+mkfifo "$T/fifo"
+cat >"$T/slow" <<'END'
+#!/bin/sh
+: >"$1.began"
+read -r word <"$1" && echo "$word"
+END
+chmod 755 "$T/slow"
+conf p1 "command = [ \"$T/slow\", \"$T/fifo\" ];"
+on p1 reseal >"$T/slow.out" 2>&1 &
+RESEAL=$!
+keep $RESEAL
+check "re-sealing has begun" eventually 10 test -e "$T/fifo.began"
+BEFORE=$(json p1 peer.signed_as_aggregator)
+# Who aggregates is drawn for each request.
+sign_on_p1() {
+	for km_try in $(seq 40); do
+		sign || return 1
+		[ "$(json p1 peer.signed_as_aggregator)" -gt "$BEFORE" ] && return 0
+	done
+	return 1
+}
+check "while it waits for its new key, p1 signs" sign_on_p1
+nocheck "a second change has to wait" reseal
+check "it says so" said "under way already"
+echo 77777777777777777777777777777777777777777777777777777777777777aa >"$T/fifo"
+wait $RESEAL
+check "then it is done" test $? = 0
+check "with another key" test "$(tag p1)" != "$THIRD"
+conf p1 "passphrase_file = \"$T/pass\";"
+check "and back" reseal
 
 # the wrong one
 mesh_end p1

@@ -15,7 +15,7 @@
 
 struct kmd_reseal {
 	struct kmd_store *store;
-	const char *path;
+	const char *path, *state_dir;
 	pthread_t thread;
 	struct kmd_watch watch; /* readable when the thread is through */
 	uint64_t token;
@@ -34,6 +34,8 @@ static void *run(void *arg)
 	if (!r->err) {
 		if (!c->is_peer)
 			r->err = kmd_fail(&r->fail, KM_E_CONFIG, "%s is not that of a peer any more", r->path);
+		else if (strcmp(c->state_dir, r->state_dir))
+			r->err = kmd_fail(&r->fail, KM_E_CONFIG, "state_dir in %s is not the one that is in use; restart keymeshd first", r->path);
 		if (!r->err)
 			r->err = kmd_keysource_derive(c, KMD_KEY_NEW, &r->fail);
 		if (!r->err)
@@ -82,6 +84,7 @@ int kmd_reseal_start(struct kmd_daemon *d, uint64_t token, struct kmd_fail *f)
 		return kmd_fail(f, KM_E_NOMEM, "out of memory");
 	r->store = d->store;
 	r->path = d->config->file;
+	r->state_dir = d->config->state_dir;
 	r->token = token;
 	r->watch = (struct kmd_watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = ready, .ctx = d};
 	if (r->watch.fd < 0 || kmd_loop_add(d->loop, &r->watch, EPOLLIN)) {

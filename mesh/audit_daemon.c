@@ -168,10 +168,8 @@ static void checkpoint(struct kmd_daemon *d, uint64_t now_us)
 
 void kmd_daemon_checkpoint(struct kmd_daemon *d, const struct km_effect *e)
 {
-	struct kmd_fail f;
-
-	if (d->audit && e->len && kmd_audit_put_checkpoint(d->audit, e->data, e->len, d->config->audit_publish_dir, kmd_wall_ms(), &f))
-		kmd_log_limited(KM_LOG_ERROR, "the checkpoint of the audit log: %s", f.text);
+	if (d->audit && e->len && kmd_audit_put_checkpoint(d->audit, e->data, e->len, kmd_wall_ms()))
+		kmd_log_limited(KM_LOG_ERROR, "out of memory: a checkpoint of the audit log is not kept");
 }
 
 void kmd_daemon_prove(struct kmd_daemon *d, const struct km_effect *e)
@@ -204,6 +202,7 @@ int kmd_daemon_audit_open(struct kmd_daemon *d, struct kmd_fail *f)
 				     .flush_ms = always(d) ? 0 : FLUSH_MS,
 				     .pub = c->settings.identity.pub,
 				     .export_dir = c->audit_export_dir,
+				     .publish_dir = c->audit_publish_dir,
 				     .max_bytes = (uint64_t)c->audit_max_mb << 20};
 	size_t cut;
 

@@ -23,7 +23,7 @@ struct kmd_audit_full {
 
 struct kmd_audit {
 	/* the loop's */
-	char *dir, *export_dir;
+	char *dir, *export_dir, *publish_dir;
 	struct kmd_audit_view view;
 	struct km_audit_chain chain;
 	int fd; /* -1: the next entry begins a segment */
@@ -44,6 +44,9 @@ struct kmd_audit {
 	int sync_fd, new_name, dirty, stopping, failed;
 	uint64_t written, synced, size_of_full, first_entry, tail_bytes;
 	struct kmd_audit_full *full, **full_tail;
+	uint8_t *note; /* a checkpoint to be put down, or NULL */
+	size_t note_len;
+	uint64_t note_ms;
 	struct kmd_fail complaint;
 };
 

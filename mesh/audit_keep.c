@@ -270,6 +270,71 @@ static void keep(struct kmd_audit *a, struct kmd_audit_full *job)
 	free(job);
 }
 
+/* ---- checkpoints: three files at the most, each flushed: not for the loop */
+
+static int put_into(const char *dir, const char *name, const void *note, size_t len, int once, struct kmd_fail *f)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return kmd_fail(f, KM_E_IO, "%s cannot be opened: %s", dir, strerror(errno));
+	if (once && !faccessat(fd, name, F_OK, 0)) {
+		close(fd);
+		return KM_OK;
+	}
+	err = kmd_file_replace(fd, name, note, len, f);
+	/* a checkpoint is for everybody */
+	if (!err && fchmodat(fd, name, 0644, 0))
+		err = kmd_fail(f, KM_E_IO, "%s/%s: %s", dir, name, strerror(errno));
+	close(fd);
+	return err;
+}
+
+static int put_checkpoint(struct kmd_audit *a, const uint8_t *note, size_t len, uint64_t now_ms, struct kmd_fail *f)
+{
+	time_t now = (time_t)(now_ms / 1000);
+	struct tm tm;
+	char day[32];
+	int err = kmd_file_replace(a->view.dirfd, "checkpoint", note, len, f);
+
+	if (!err && a->export_dir)
+		err = put_into(a->export_dir, "checkpoint", note, len, 0, f);
+	if (err || !a->publish_dir)
+		return err;
+	if (!gmtime_r(&now, &tm) || !strftime(day, sizeof(day), "checkpoint-%Y-%m-%d", &tm))
+		return kmd_fail(f, KM_E_RANGE, "the clock shows no day");
+	err = put_into(a->publish_dir, "latest", note, len, 0, f);
+	return err ? err : put_into(a->publish_dir, day, note, len, 1, f);
+}
+
+static void keep_note(struct kmd_audit *a, uint8_t *note, size_t len, uint64_t now_ms)
+{
+	struct kmd_fail f;
+
+	if (note && put_checkpoint(a, note, len, now_ms, &f))
+		complain(a, &f);
+	free(note);
+}
+
+int kmd_audit_put_checkpoint(struct kmd_audit *a, const void *note, size_t len, uint64_t now_ms)
+{
+	uint8_t *copy = malloc(len ? len : 1), *old;
+
+	if (!copy)
+		return KM_E_NOMEM;
+	memcpy(copy, note, len);
+	pthread_mutex_lock(&a->lock);
+	old = a->note;
+	a->note = copy;
+	a->note_len = len;
+	a->note_ms = now_ms;
+	a->dirty = 1;
+	pthread_cond_signal(&a->wake);
+	pthread_mutex_unlock(&a->lock);
+	free(old);
+	return KM_OK;
+}
+
 /* One round: what was written until now is on the disk afterwards. Called and left with the lock held. */
 static void flush(struct kmd_audit *a)
 {
@@ -277,6 +342,11 @@ static void flush(struct kmd_audit *a)
 	uint64_t until = a->written, beat = 1;
 	int fd = a->sync_fd >= 0 ? dup(a->sync_fd) : -1, bad = a->sync_fd >= 0 && fd < 0, new_name = a->new_name;
 
+	uint8_t *note = a->note;
+	size_t note_len = a->note_len;
+	uint64_t note_ms = a->note_ms;
+
+	a->note = NULL;
 	a->new_name = 0;
 	a->full = NULL;
 	a->full_tail = &a->full;
@@ -292,6 +362,7 @@ static void flush(struct kmd_audit *a)
 	}
 	if (new_name)
 		bad |= fsync(a->view.dirfd) != 0;
+	keep_note(a, note, note_len, note_ms);
 	pthread_mutex_lock(&a->lock);
 	a->failed |= bad;
 	if (!a->failed)

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "mesh/files.h"
 
@@ -244,8 +243,9 @@ static int open_all(struct kmd_audit *a, const struct kmd_audit_params *p, size_
 
 	a->dir = strdup(p->dir);
 	a->export_dir = p->export_dir ? strdup(p->export_dir) : NULL;
+	a->publish_dir = p->publish_dir ? strdup(p->publish_dir) : NULL;
 	a->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!a->dir || (p->export_dir && !a->export_dir) || a->event_fd < 0)
+	if (!a->dir || (p->export_dir && !a->export_dir) || (p->publish_dir && !a->publish_dir) || a->event_fd < 0)
 		return kmd_fail(f, KM_E_NOMEM, "out of memory");
 	if (!stat(p->dir, &st) && S_ISREG(st.st_mode))
 		return kmd_audit_dir(p->dir, f);
@@ -311,6 +311,8 @@ void kmd_audit_close(struct kmd_audit *a)
 	pthread_mutex_destroy(&a->lock);
 	free(a->dir);
 	free(a->export_dir);
+	free(a->publish_dir);
+	free(a->note);
 	free(a);
 }
 
@@ -337,39 +339,4 @@ int kmd_audit_prove(struct kmd_audit *a, uint64_t old, uint64_t size, struct km_
 	if (size > a->chain.seq)
 		return KM_E_RANGE;
 	return km_tree_prove_consistent(p, kmd_audit_view_look, &a->view, old, size);
-}
-
-static int put_into(const char *dir, const char *name, const void *note, size_t len, int once, struct kmd_fail *f)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return kmd_fail(f, KM_E_IO, "%s cannot be opened: %s", dir, strerror(errno));
-	if (once && !faccessat(fd, name, F_OK, 0)) {
-		close(fd);
-		return KM_OK;
-	}
-	err = kmd_file_replace(fd, name, note, len, f);
-	/* a checkpoint is for everybody */
-	if (!err && fchmodat(fd, name, 0644, 0))
-		err = kmd_fail(f, KM_E_IO, "%s/%s: %s", dir, name, strerror(errno));
-	close(fd);
-	return err;
-}
-
-int kmd_audit_put_checkpoint(struct kmd_audit *a, const void *note, size_t len, const char *publish_dir, uint64_t now_ms, struct kmd_fail *f)
-{
-	time_t now = (time_t)(now_ms / 1000);
-	struct tm tm;
-	char day[32];
-	int err = kmd_file_replace(a->view.dirfd, "checkpoint", note, len, f);
-
-	if (!err && a->export_dir)
-		err = put_into(a->export_dir, "checkpoint", note, len, 0, f);
-	if (err || !publish_dir)
-		return err;
-	if (!gmtime_r(&now, &tm) || !strftime(day, sizeof(day), "checkpoint-%Y-%m-%d", &tm))
-		return kmd_fail(f, KM_E_RANGE, "the clock shows no day");
-	err = put_into(publish_dir, "latest", note, len, 0, f);
-	return err ? err : put_into(publish_dir, day, note, len, 1, f);
 }

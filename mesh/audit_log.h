@@ -17,6 +17,7 @@ struct kmd_audit_params {
 	unsigned flush_ms;	/* entries wait so long for others to share a flush */
 	const uint8_t *pub;	/* own identity: the checkpoint is held against it; NULL: not */
 	const char *export_dir; /* full segments are copied there; NULL */
+	const char *publish_dir; /* for checkpoints; NULL */
 	uint64_t max_bytes;	/* exported segments go when the log is larger; 0: no bound */
 };
 
@@ -46,9 +47,8 @@ int kmd_audit_complaint(struct kmd_audit *a, struct kmd_fail *f);
 void kmd_audit_root(const struct kmd_audit *a, uint8_t root[KM_HASH_SIZE]);
 /* KM_E_NOTFOUND: it takes nodes of a segment that was pruned. */
 int kmd_audit_prove(struct kmd_audit *a, uint64_t old, uint64_t size, struct km_tree_proof *p) KM_MUST;
-/* The checkpoint of the log := this note; also copied to export_dir, and to publish_dir (NULL) as `latest` and, once a day, under the
- * day's name. */
-int kmd_audit_put_checkpoint(struct kmd_audit *a, const void *note, size_t len, const char *publish_dir, uint64_t now_ms,
-			     struct kmd_fail *f) KM_MUST;
+/* The checkpoint of the log := this note, when its thread comes to it; also copied to export_dir, and to publish_dir as `latest` and, once a
+ * day, under the day's name. KM_E_NOMEM. */
+int kmd_audit_put_checkpoint(struct kmd_audit *a, const void *note, size_t len, uint64_t now_ms) KM_MUST;
 
 #endif

@@ -212,6 +212,8 @@ static void test_unknown_key(void **state)
 
 static void test_values(void **state)
 {
+	refuse("pool = { target", "audit = { sync = \"never\"; }; pool = { target", 11, "unknown audit.sync", "batch or always");
+	refuse("pool = { target", "audit = { mesh = \"A B\"; }; pool = { target", 11, "is not allowed", "a-z 0-9");
 	refuse("target = 100", "target = \"many\"", 11, "target is a string", "write a whole number");
 	refuse("target = 100", "target = 0", 11, "target = 0 is out of bounds", "from 1 to 10000");
 	refuse("target = 100", "target = 5000000000L", 11, "out of bounds", "from 1 to 10000");

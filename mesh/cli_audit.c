@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -355,6 +356,100 @@ static int cmd_prove(struct options *o, const char *number)
 	return err ? say(status_of(err), &f) : GOOD;
 }
 
+/* The next line of a text, without its newline; NULL at its end. */
+static const char *line_of(const char **p, size_t *left, size_t *n)
+{
+	const char *at = *p, *end = memchr(at, '\n', *left);
+
+	if (!end)
+		return NULL;
+	*n = (size_t)(end - at);
+	*left -= *n + 1;
+	*p = end + 1;
+	return at;
+}
+
+/* extra: the entry. */
+static int get_entry(struct wanted *w, const char *p, size_t n)
+{
+	struct base64_decode_ctx c;
+	uint8_t raw[KM_AUDIT_ENTRY_MAX + 8];
+
+	base64_decode_init(&c);
+	w->len = sizeof(raw);
+	if (BASE64_DECODE_LENGTH(n) > sizeof(raw) || !base64_decode_update(&c, &w->len, raw, n, p) || !base64_decode_final(&c) ||
+	    w->len > KM_AUDIT_ENTRY_MAX)
+		return KM_E_ENCODING;
+	memcpy(w->entry, raw, w->len);
+	km_merkle_leaf(raw, w->len, w->leaf);
+	return KM_OK;
+}
+
+/* What cmd_prove writes; *note: the checkpoint. */
+static int get_proof(struct wanted *w, struct km_tree_proof *proof, const char **p, size_t *left)
+{
+	const char *line;
+	size_t n = 0, got;
+
+	line = line_of(p, left, &n);
+	if (!line || n != 22 || memcmp(line, "c2sp.org/tlog-proof@v1", n))
+		return KM_E_VERSION;
+	line = line_of(p, left, &n);
+	if (!line || n < 6 || memcmp(line, "extra ", 6) || get_entry(w, line + 6, n - 6))
+		return KM_E_ENCODING;
+	line = line_of(p, left, &n);
+	if (!line || n < 7 || n > 26 || memcmp(line, "index ", 6))
+		return KM_E_ENCODING;
+	w->seq = strtoull(line + 6, NULL, 10);
+	for (proof->n = 0; (line = line_of(p, left, &n)) && n; proof->n++)
+		if (proof->n == KM_TREE_PROOF_MAX || km_base64_get(proof->node[proof->n], KM_HASH_SIZE, &got, line, n) || got != KM_HASH_SIZE)
+			return KM_E_ENCODING;
+	return line ? KM_OK : KM_E_TRUNCATED;
+}
+
+/* Of a stranger's word: everything is checked, with the roster alone. */
+static int cmd_check(struct options *o, const char *file)
+{
+	struct km_tree_proof proof = {.n = 0};
+	struct wanted w = {.len = 0};
+	const struct km_roster_peer *peer;
+	struct km_checkpoint c;
+	struct km_note note;
+	struct kmd_fail f;
+	uint8_t *data;
+	size_t len;
+
+	if (!o->has_roster)
+		return kmd_cli_usage("audit", "check needs --roster FILE");
+	int err = kmd_audit_slurp(AT_FDCWD, file, &data, &len, &f);
+	if (err)
+		return say(UNREADABLE, &f);
+	const char *p = (const char *)data;
+	size_t left = len;
+	err = get_proof(&w, &proof, &p, &left);
+	if (!err)
+		err = km_note_parse(&note, p, left);
+	if (!err)
+		err = km_checkpoint_parse(&c, note.text, note.len);
+	if (err) {
+		(void)kmd_fail(&f, err, "%s is no proof that keymesh audit prove has written: %s", file, km_strerror(err));
+	} else if (!(peer = whose(o, c.origin))) {
+		err = kmd_fail(&f, KM_E_NOTFOUND, "the roster has no peer for the log %s; name it with --peer", c.origin);
+	} else if (km_checkpoint_open(&c, &note, p, left, peer->identity)) {
+		err = kmd_fail(&f, KM_E_VERIFY, "%s: the checkpoint is not signed by peer %u (%s)", file, peer->id, peer->name);
+	} else if (km_tree_check(&proof, w.leaf, w.seq, c.size, c.root)) {
+		err = kmd_fail(&f, KM_E_VERIFY, "%s: this entry is not the one of that number under the checkpoint", file);
+	} else {
+		printf("proved: entry %llu of the log %s, under its checkpoint of %llu entries\n", (unsigned long long)w.seq, c.origin,
+		       (unsigned long long)c.size);
+		put_cosigners(o, peer, p, left, c.origin);
+		o->until = UINT64_MAX;
+		(void)!show_entry(o, w.seq, w.entry, w.len, w.leaf);
+	}
+	free(data);
+	return err ? say(BAD, &f) : GOOD;
+}
+
 /* ---- compare */
 
 static void on_alert(void *ctx, const struct km_alert *a)
@@ -549,7 +644,7 @@ int kmd_cmd_audit(int argc, char **argv)
 	if (!ok)
 		return kmd_cli_usage("audit", "--from and --until take the number of an entry");
 	if (optind >= argc)
-		return kmd_cli_usage("audit", "verify, show, prove, compare or export?");
+		return kmd_cli_usage("audit", "verify, show, prove, check, compare or export?");
 	if (o.roster_file && kmd_roster_read(&o.roster, o.roster_file, &f))
 		return say(UNREADABLE, &f);
 	o.has_roster = o.roster_file != NULL;
@@ -560,9 +655,11 @@ int kmd_cmd_audit(int argc, char **argv)
 		return cmd_show(&o);
 	if (!strcmp(what, "prove") && optind + 1 == argc)
 		return cmd_prove(&o, argv[optind]);
+	if (!strcmp(what, "check") && optind + 1 == argc)
+		return cmd_check(&o, argv[optind]);
 	if (!strcmp(what, "compare") && optind < argc)
 		return cmd_compare(&o, argv + optind, argc - optind);
 	if (!strcmp(what, "export") && optind == argc)
 		return cmd_export(&o);
-	return kmd_cli_usage("audit", "verify, show, prove ENTRY, compare PEER=DIR..., or export --to DIR");
+	return kmd_cli_usage("audit", "verify, show, prove ENTRY, check FILE, compare PEER=DIR..., or export --to DIR");
 }

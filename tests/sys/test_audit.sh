@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/sys/mesh_lib.sh"
 AUDITD=${AUDITD:-$top_builddir/keymesh-audit}
 MESH_POOL="target = 64; low = 48; batch = 256;"
-plan 35
+plan 38
 
 check "init" mesh_make 3 2
 mkdir -m 700 "$T/published" "$T/copy"
@@ -39,6 +39,11 @@ check "and who asked for it" grep -q " operator keygen uid=$(id -u) text=\"www\"
 check "and the start" grep -q '^0 .* process start ' "$T/show"
 check "one kind alone" sh -c "'$KEYMESH' audit show --dir '$(log p1)' --kind operator | grep -c . | grep -q '^1\$'"
 check "an entry can be proved" sh -c "'$KEYMESH' audit prove 3 --dir '$(log p1)' | head -1 | grep -q '^c2sp.org/tlog-proof@v1\$'"
+audit prove 3 --dir "$(log p1)" >"$T/proof"
+check "and the proof checked without the log" sh -c "'$KEYMESH' audit check '$T/proof' --roster '$M/roster' | grep -q '^proved: entry 3 of the log keymesh/test/p1'"
+sed 's/^index 3$/index 2/' "$T/proof" >"$T/proof.bad"
+nocheck "not for another number" audit check "$T/proof.bad" --roster "$M/roster"
+nocheck "nor under another key" audit check "$T/proof" --roster "$M/roster" --peer p2
 nocheck "one that is not there cannot" audit prove 99999999 --dir "$(log p1)"
 
 mesh_end p1

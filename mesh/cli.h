@@ -37,6 +37,10 @@ int kmd_cmd_transcript(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
 int kmd_cmd_rotate(int argc, char **argv);
 int kmd_cmd_audit(int argc, char **argv);
+/* Of audit logs, on standard output: one entry as a line; a unix time in ms; " name=HEX". */
+void kmd_cli_show_entry(uint64_t seq, const uint8_t *entry, size_t len);
+void kmd_cli_put_time(uint64_t ms);
+void kmd_cli_put_hex(const char *name, const uint8_t *p, size_t n);
 int kmd_cmd_reseal(int argc, char **argv);
 int kmd_cmd_backup(int argc, char **argv);
 int kmd_cmd_restore(int argc, char **argv);

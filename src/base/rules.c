@@ -5,6 +5,6 @@
 #error "rules.c belongs to attack builds only"
 #endif
 
-_Static_assert(KM_RULES <= 64, "the mask has 64 bits");
+_Static_assert(KM_RULES <= 128, "two masks of 64 bits");
 
-uint64_t km_rules_off;
+uint64_t km_rules_off, km_rules_off_too;

@@ -70,7 +70,12 @@
 	X(km_rule_timeout_drops, "A14", "a deadline drops a run and never opens it")                                        \
 	X(km_rule_answer_rate, "B22", "a peer's questions are answered at a bounded rate")                        \
 	X(km_rule_log_chain, "B30", "an entry names the hash of the one before it")                         \
-	X(km_rule_log_consistency, "B30", "a log that grew begins with what was seen of it")
+	X(km_rule_log_consistency, "B30", "a log that grew begins with what was seen of it")                \
+	X(km_rule_cert_binds, "A23", "a certificate binds only who stored it or whose operator's file agrees") \
+	X(km_rule_wipe_all, "A10", "old shares go when no member's STORED is missing")                     \
+	X(km_rule_wipe_unlisted, "A19", "... also below an epoch that does not list this peer")            \
+	X(km_rule_any_epoch, "A21", "every certified epoch that is not wiped signs")                       \
+	X(km_rule_own_file, "A18", "a run's committee and T are those of the own operator's file")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,
@@ -81,8 +86,8 @@ enum km_rule {
 
 #ifdef KM_ATTACK_BUILD
 #include <stdint.h>
-extern uint64_t km_rules_off;   /* bit mask by enum km_rule */
-#define KM_RULE(rule) (!((km_rules_off >> (rule)) & 1))
+extern uint64_t km_rules_off, km_rules_off_too;   /* bit mask by enum km_rule; from the 65th on */
+#define KM_RULE(rule) (!((((rule) < 64 ? km_rules_off : km_rules_off_too) >> ((rule) % 64)) & 1))
 #else
 #define KM_RULE(rule) ((void)(rule), 1)
 #endif

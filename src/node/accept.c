@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static int refuse(struct km_refusal *why, enum km_refuse code, const char *text)
+int km_refuse(struct km_refusal *why, enum km_refuse code, const char *text)
 {
 	why->code = code;
 	km_format(why->text, sizeof(why->text), "%s", text);
@@ -15,7 +15,7 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 	const struct km_key_policy *k = km_settings_key(p->s, pr->name);
 
 	if (KM_RULE(km_rule_same_roster) && memcmp(pr->hash, p->s->roster.hash, KM_HASH_SIZE) != 0)
-		return refuse(why, KM_REFUSE_ROSTER, "roster mismatch: its list of peers is another one");
+		return km_refuse(why, KM_REFUSE_ROSTER, "roster mismatch: its list of peers is another one");
 	why->code = KM_REFUSE_KEY;
 	if (!k) {
 		km_format(why->text, sizeof(why->text), "key '%s' is not in its configuration", pr->name);
@@ -29,16 +29,16 @@ static int may_join_dkg(struct km_peer *p, unsigned from, const struct km_propos
 		return 0;
 	}
 	if (!km_curve_by_id(pr->curve) || pr->threshold < KM_MIN_THRESHOLD || pr->threshold > km_set_size(pr->participants))
-		return refuse(why, KM_REFUSE_KEY, "threshold or curve out of range");
-	if (km_set_size(pr->participants) < km_settings_dkg_least(p->s, pr->threshold))
-		return refuse(why, KM_REFUSE_KEY, "fewer participants than its configuration wants");
+		return km_refuse(why, KM_REFUSE_KEY, "threshold or curve out of range");
+	if (km_set_size(pr->participants) < km_policy_dkg_least(p, k) || (pr->participants & ~km_policy_committee(p, k)))
+		return km_refuse(why, KM_REFUSE_KEY, "fewer participants than its configuration wants");
 	struct km_key *have = km_key_by_name(p, pr->name);
 	if (have && have->share->usable) {
 		km_format(why->text, sizeof(why->text), "it already has a key '%s'", pr->name);
 		return 0;
 	}
 	if (km_run_count(p, 0, KM_PURPOSE_DKG))
-		return refuse(why, KM_REFUSE_BUSY, "another key generation is going on");
+		return km_refuse(why, KM_REFUSE_BUSY, "another key generation is going on");
 	return 1;
 }
 
@@ -99,37 +99,37 @@ static int may_join_presign(struct km_peer *p, unsigned from, const struct km_pr
 	if (quota < KM_HELD_PER_OWNER)
 		quota = KM_HELD_PER_OWNER;
 	if (!k || !k->share->usable)
-		return refuse(why, KM_REFUSE_TABLE, "it has no usable share of that key and epoch");
+		return km_refuse(why, KM_REFUSE_TABLE, "it has no usable share of that key and epoch");
 	const struct km_table *t = &k->share->table;
 	if (!k->policy)
-		return refuse(why, KM_REFUSE_KEY, "the key is not in its configuration");
+		return km_refuse(why, KM_REFUSE_KEY, "the key is not in its configuration");
 	if (!engine_ok(pr, t))
-		return refuse(why, KM_REFUSE_ENGINE, "so many participants, or so large a batch, are not for that engine");
+		return km_refuse(why, KM_REFUSE_ENGINE, "so many participants, or so large a batch, are not for that engine");
 	if (pr->participants & ~t->members)
-		return refuse(why, KM_REFUSE_TABLE, "a participant is no member of the key");
+		return km_refuse(why, KM_REFUSE_TABLE, "a participant is no member of the key");
 	for (unsigned i = km_set_next(pr->participants, 0); i; i = km_set_next(pr->participants, i))
 		if (memcmp(t->idkeys[i], p->idkeys[i], KM_IDKEY_SIZE) != 0)
-			return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
+			return km_refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration with that identity");
 	if (pr->participants & km_blame_barred(p, t))
-		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
+		return km_refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
 	if (!rows_ok(p, from, pr, rows, t, km_blame_barred(p, t)))
-		return refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
+		return km_refuse(why, KM_REFUSE_ROWS, "a quorum is not possible");
 	for (unsigned i = 0; i < pr->batch; i++)
 		if (km_set_has(rows[i].quorum, p->self))
 			more[rows[i].owner]++;
 	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
 		if (more[i] && k->held[i] + more[i] > quota)
-			return refuse(why, KM_REFUSE_QUOTA, "too many presignatures for one owner");
+			return km_refuse(why, KM_REFUSE_QUOTA, "too many presignatures for one owner");
 	/* WHY: a run in which one private message is lost ends at its deadline, with the blame on whoever waited for it */
 	if (pr->participants & ~km_links_live(p))
-		return refuse(why, KM_REFUSE_BUSY, "it does not reach all participants, wait");
+		return km_refuse(why, KM_REFUSE_BUSY, "it does not reach all participants, wait");
 	if (KM_RULE(km_rule_run_slots)) {
 		if (km_run_count(p, from, KM_PURPOSE_PRESIGN))
-			return refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");
+			return km_refuse(why, KM_REFUSE_BUSY, "its former run is still going on here");
 		if (p->now.mono_us < p->link[from].refuse_until_us)
-			return refuse(why, KM_REFUSE_BUSY, "its former run failed, wait");
+			return km_refuse(why, KM_REFUSE_BUSY, "its former run failed, wait");
 		if (!run_slot_free(p, from, pr->engine))
-			return refuse(why, KM_REFUSE_BUSY, "all run slots are taken");
+			return km_refuse(why, KM_REFUSE_BUSY, "all run slots are taken");
 	}
 	return 1;
 }
@@ -146,12 +146,12 @@ int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, co
 	}
 	if (!km_set_has(pr->participants, from) || !km_set_has(pr->participants, p->self) ||
 	    (pr->participants & ~p->s->roster.members))
-		return refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration");
+		return km_refuse(why, KM_REFUSE_ROSTER, "a participant is not in its configuration");
 	if (pr->participants & p->quarantined)
-		return refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
+		return km_refuse(why, KM_REFUSE_QUARANTINE, "a participant is quarantined");
 	if (pr->purpose == KM_PURPOSE_DKG)
 		return may_join_dkg(p, from, pr, why);
-	if (pr->purpose != KM_PURPOSE_PRESIGN)
-		return refuse(why, KM_REFUSE_KEY, "it takes part in no such run");
+	if (pr->purpose == KM_PURPOSE_RESHARE)
+		return km_reshare_accept(p, from, pr, why);
 	return may_join_presign(p, from, pr, rows, key, why);
 }

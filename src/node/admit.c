@@ -181,12 +181,14 @@ void km_admit_on_ping(struct km_peer *p, unsigned frontend, const uint8_t *d, si
 	for (const struct km_key *k = p->keys; k && pong.n_keys < KM_MAX_KEYS; k = k->next) {
 		struct km_pong_key *out = &pong.keys[pong.n_keys];
 
-		if (!k->share->usable || !k->policy)
+		if (!k->share->usable || !k->policy || km_key_by_id(p, k->share->table.key_id) != k)
 			continue;
 		memcpy(out->key_id, k->share->table.key_id, KM_HASH_SIZE);
 		memcpy(out->table, k->share->table.hash, KM_HASH_SIZE);
 		memcpy(out->name, k->share->table.name, sizeof(out->name));
-		out->ready = km_pool_ready(k, km_blame_usable(p, &k->share->table));
+		for (const struct km_key *o = p->keys; o; o = o->next)
+			if (o->share->usable && km_key_same(o, k))
+				out->ready += km_pool_ready(o, km_blame_usable(p, &o->share->table));
 		pong.n_keys++;
 	}
 	km_pong_encode(&p->scratch, &pong);

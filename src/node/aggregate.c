@@ -205,6 +205,7 @@ static void send_signs(struct km_peer *p, struct km_flight *f)
 static void launch(struct km_peer *p, struct km_flight *f, struct km_held *h)
 {
 	let_go(f);
+	f->key = h->key;
 	f->lot = h->lot;
 	f->lot->users++;
 	/* out of every list before anything is done with it */

@@ -202,7 +202,7 @@ void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer
 	if (!run->propose || km_msg_parse(&propose, run->propose, run->propose_len))
 		goto out;
 	for (unsigned i = km_set_next(run->joined, 0); i; i = km_set_next(run->joined, i))
-		if (km_msg_parse(&join[n++], run->join[i], KM_JOIN_LEN))
+		if (km_msg_parse(&join[n++], run->join[i], km_run_join_len(run)))
 			goto out;
 	/* what the run itself has replayed is not replayed again for its evidence */
 	if (kind == KM_EV_OPENED && km_presign_judged(run->m))

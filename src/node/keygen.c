@@ -14,6 +14,7 @@
 
 #define WAIT_PEERS_US 10000000u
 #define RETRY_US 500000u
+#define DISK_WAIT_US 60000000u
 
 /* ---- what the operator hears */
 
@@ -46,8 +47,8 @@ void km_keygen_end(struct km_peer *p, int err, const char *text)
 	struct km_keygen *g = &p->keygen;
 
 	answer(p, g->token, err, text);
-	km_effects_log(p->fx, err ? KM_LOG_ERROR : KM_LOG_NOTICE, "key generation of %s: %s", g->name, text);
-	if (err)
+	km_effects_log(p->fx, err ? KM_LOG_ERROR : KM_LOG_NOTICE, "%s of %s: %s", g->what, g->name, text);
+	if (err && g->purpose == KM_PURPOSE_DKG)
 		km_journal_keygen_failed(p, g->name, g->threshold);
 	memset(g, 0, sizeof(*g));
 }
@@ -78,7 +79,7 @@ static int check_request(struct km_peer *p, const struct km_request *rq, char *w
 		return KM_E_EXISTS;
 	}
 	if (p->keygen.state != KM_KEYGEN_IDLE) {
-		km_format(why, size, "a key generation ('%s') is going on", p->keygen.name);
+		km_format(why, size, "a %s ('%s') is going on", p->keygen.what, p->keygen.name);
 		return KM_E_BUSY;
 	}
 	return KM_OK;
@@ -96,6 +97,9 @@ void km_keygen_request(struct km_peer *p, uint64_t token, const struct km_reques
 	}
 	memset(g, 0, sizeof(*g));
 	g->state = KM_KEYGEN_WAIT_PEERS;
+	g->purpose = KM_PURPOSE_DKG;
+	g->what = "key generation";
+	g->members = km_policy_committee(p, km_settings_key(p->s, rq->name));
 	g->token = token;
 	km_format(g->name, sizeof(g->name), "%s", rq->name);
 	g->threshold = rq->threshold;
@@ -114,13 +118,13 @@ void km_keygen_cancel(struct km_peer *p, uint64_t token)
 
 static unsigned minimum(const struct km_peer *p)
 {
-	return km_settings_dkg_least(p->s, p->keygen.threshold);
+	return km_policy_dkg_least(p, km_settings_key(p->s, p->keygen.name));
 }
 
 /* Who could be left out without falling below the minimum: all of set or nobody. */
 static int can_leave_out(const struct km_peer *p, uint32_t set)
 {
-	uint32_t rest = p->s->roster.members & ~(p->keygen.left_out | set);
+	uint32_t rest = p->keygen.members & ~(p->keygen.left_out | set);
 
 	return km_set_has(rest, p->self) && km_set_size(rest) >= minimum(p);
 }
@@ -153,7 +157,7 @@ static void propose(struct km_peer *p, uint32_t participants)
 		km_keygen_end(p, err, km_strerror(err));
 }
 
-static void try_again(struct km_peer *p, const char *why)
+void km_keygen_again(struct km_peer *p, const char *why)
 {
 	struct km_keygen *g = &p->keygen;
 	char text[200];
@@ -179,10 +183,14 @@ void km_keygen_refused(struct km_peer *p, struct km_run *run, unsigned by, unsig
 
 	if (g->state != KM_KEYGEN_RUN || run->id != g->run_id)
 		return;
+	if (g->purpose == KM_PURPOSE_RESHARE) {
+		km_reshare_refused(p, run, by, code, text);
+		return;
+	}
 	km_format(why, sizeof(why), "peer %u (%s) refuses: %s", by, km_peer_name(p, by), text);
 	g->run_id = 0;
 	if (code == KM_REFUSE_BUSY)
-		try_again(p, why);
+		km_keygen_again(p, why);
 	else
 		km_keygen_end(p, KM_E_RIGHTS, why);
 }
@@ -195,6 +203,10 @@ void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t
 
 	if (g->state != KM_KEYGEN_RUN || run->id != g->run_id)
 		return;
+	if (g->purpose == KM_PURPOSE_RESHARE) {
+		km_reshare_dropped(p, run, code, waited);
+		return;
+	}
 	/* silence is no proof: they are left out of this key only, and only if the operator wants so few */
 	if (!out && g->attempts >= 2)
 		out = waited;
@@ -214,7 +226,7 @@ void km_keygen_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t
 	}
 	if (out && can_leave_out(p, out))
 		g->left_out |= out;
-	try_again(p, why);
+	km_keygen_again(p, why);
 }
 
 /* ---- the run */
@@ -230,7 +242,7 @@ void km_keygen_progress(struct km_peer *p, struct km_run *run)
 	    round >= sizeof(what) / sizeof(what[0]))
 		return;
 	g->told_round = round;
-	km_format(text, sizeof(text), "round %u of 6: %s", round, what[round]);
+	km_format(text, sizeof(text), "round %u of %u: %s", round, run->m->ops->rounds, what[round]);
 	km_keygen_say(p, text);
 }
 
@@ -250,6 +262,14 @@ int km_run_transcript(const struct km_run *run, const struct km_table *table, co
 	return err;
 }
 
+/* The share, not only a certificate that was quicker. */
+static int held(struct km_peer *p, const uint8_t table[KM_HASH_SIZE])
+{
+	const struct km_key *k = km_key_find(p, table);
+
+	return k && k->holder;
+}
+
 /* The run has made a share: transcript and share must be on disk before STORED is said. */
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *data, size_t len)
 {
@@ -260,17 +280,24 @@ void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const ui
 	if (!share)
 		return;
 	km_buf_init(&archive);
-	if (km_share_decode(share, data, len) != KM_OK || km_run_transcript(run, &share->table, NULL, &archive) != KM_OK) {
+	if (run->prop.purpose == KM_PURPOSE_RESHARE && km_share_decode(share, data, len) == KM_OK && !km_reshare_may_vote(p, &share->table)) {
+		km_effects_log(p->fx, KM_LOG_NOTICE, "key %s: a higher epoch was certified meanwhile", share->table.name);
+		run->persist_until_us = p->now.mono_us;
+		run->persist_token = UINT64_MAX; /* nothing answers it: the next tick drops the run */
+		km_peer_wake(p, p->now.mono_us);
+	} else if (km_share_decode(share, data, len) != KM_OK ||
+		   km_run_transcript(run, &share->table, run->prop.purpose == KM_PURPOSE_RESHARE ? km_reshare_old(p, run) : NULL, &archive) != KM_OK) {
 		/* the run then waits for a STORED of ours that never comes, and ends as a candidate of others */
 		km_effects_log(p->fx, KM_LOG_ERROR, "the share made by a key generation is not one");
-	} else if (!km_key_find(p, share->table.hash) && !km_key_add(p, share)) {
+	} else if (!held(p, share->table.hash) && !km_key_add(p, share)) {
 		/* WHY not stored either: we would promise it, and then know nothing of it until the next start */
 		km_effects_log(p->fx, KM_LOG_ERROR, "out of memory for key %s", share->table.name);
 	} else {
-		km_key_file(&share->table, "dkg", name, sizeof(name));
+		km_key_file(&share->table, run->prop.purpose == KM_PURPOSE_DKG ? "dkg" : "reshare", name, sizeof(name));
 		km_peer_persist(p, name, archive.data, archive.len, 0, 0);
 		run->persist_token = p->next_token++;
 		run->persist_code = code;
+		run->persist_until_us = p->now.mono_us + DISK_WAIT_US;
 		struct km_key *k = km_key_find(p, share->table.hash);
 		if (k)
 			k->persist_token = run->persist_token;
@@ -297,9 +324,9 @@ void km_keygen_done(struct km_peer *p, struct km_run *run)
 		const struct km_stored *m = km_machine_find(run->m, run->m->ops->rounds, i);
 
 		if (m)
-			km_key_keep_stored(k, &m->msg);
+			km_key_stored(p, i, 1, m->raw, KM_MSG_HEAD + (size_t)m->msg.body_len);
 	}
-	if (k)
+	if (k && !k->share->usable)
 		km_key_usable(p, k);
 	if (share) {
 		km_share_wipe(share);
@@ -315,6 +342,16 @@ void km_keygen_done(struct km_peer *p, struct km_run *run)
 
 /* ---- time */
 
+void km_keygen_differ(struct km_peer *p, uint32_t differ)
+{
+	char text[200], names[100];
+
+	/* nobody is blamed for another file: a person has to compare them */
+	km_peer_names(p, differ, names, sizeof(names));
+	km_format(text, sizeof(text), "roster mismatch with peers %s: their lists of peers are not ours; the log says what differs", names);
+	km_keygen_end(p, KM_E_MISMATCH, text);
+}
+
 static void wait_peers(struct km_peer *p)
 {
 	struct km_keygen *g = &p->keygen;
@@ -323,7 +360,7 @@ static void wait_peers(struct km_peer *p)
 
 	/* also who was convicted since */
 	g->left_out |= p->quarantined;
-	uint32_t want = p->s->roster.members & ~g->left_out, missing = want & ~km_links_live(p);
+	uint32_t want = g->members & ~g->left_out, missing = want & ~km_links_live(p);
 	if (!can_leave_out(p, 0)) {
 		km_keygen_end(p, KM_E_NOQUORUM, "not enough peers are left for the configured minimum");
 		return;
@@ -345,15 +382,12 @@ static void wait_peers(struct km_peer *p)
 	}
 	km_peer_names(p, differ ? differ : missing, names, sizeof(names));
 	if (differ) {
-		/* nobody is blamed for another file: a person has to compare them */
-		km_format(text, sizeof(text),
-			  "roster mismatch with peers %s: their lists of peers are not ours; the log says what differs", names);
-		km_keygen_end(p, KM_E_MISMATCH, text);
+		km_keygen_differ(p, differ);
 	} else if (can_leave_out(p, missing)) {
 		g->left_out |= missing;
 		km_format(text, sizeof(text), "going on without peers %s, which do not answer", names);
 		km_keygen_say(p, text);
-		propose(p, p->s->roster.members & ~g->left_out);
+		propose(p, g->members & ~g->left_out);
 	} else {
 		km_format(text, sizeof(text), "peers %s do not answer", names);
 		km_keygen_end(p, KM_E_NOQUORUM, text);
@@ -362,6 +396,7 @@ static void wait_peers(struct km_peer *p)
 
 void km_keygen_tick(struct km_peer *p)
 {
-	if (p->keygen.state == KM_KEYGEN_WAIT_PEERS)
+	if (p->keygen.state == KM_KEYGEN_WAIT_PEERS && p->keygen.purpose == KM_PURPOSE_DKG)
 		wait_peers(p);
+	km_reshare_tick(p);
 }

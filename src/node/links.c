@@ -8,6 +8,8 @@
 #define DIGEST 8
 /* Lines a peer may cause: a few at once, then one in a second. */
 #define LINES_BURST 30
+/* Epochs of one key in HEALTH, the newest. */
+#define EPOCHS_TOLD 4
 #define SCORE_CLAIM (KM_SCORE_UNIT / 4)
 
 /* ---- what we say */
@@ -58,6 +60,16 @@ static void health_to(struct km_peer *p, struct km_health *h, unsigned to)
 	km_peer_send(p, km_peer_addr(to));
 }
 
+/* How many newer usable epochs there are of its key. */
+static unsigned older(const struct km_peer *p, const struct km_key *k)
+{
+	unsigned n = 0;
+
+	for (const struct km_key *o = p->keys; o; o = o->next)
+		n += o != k && o->share->usable && km_key_same(o, k) && km_key_cmp(o, k) > 0;
+	return n;
+}
+
 void km_links_health_now(struct km_peer *p)
 {
 	struct km_health h = {.time_ms = p->now.wall_ms, .sent_us = p->now.mono_us};
@@ -66,7 +78,7 @@ void km_links_health_now(struct km_peer *p)
 	memcpy(h.incarnation, p->incarnation, sizeof(h.incarnation));
 	memcpy(h.roster, p->s->roster.hash, sizeof(h.roster));
 	for (const struct km_key *k = p->keys; k && h.n_tables < KM_HEALTH_MAX_TABLES; k = k->next) {
-		if (!k->share->usable)
+		if (!k->share->usable || older(p, k) >= EPOCHS_TOLD)
 			continue;
 		memcpy(h.table[h.n_tables], k->share->table.hash, KM_HASH_SIZE);
 		h.ready[h.n_tables++] = km_pool_ready(k, live);
@@ -227,6 +239,7 @@ static int incarnation(struct km_peer *p, unsigned from, const uint8_t now_is[KM
 		/* what it said of its tables and of times was of the former life */
 		l->echo_us = 0;
 		l->n_tables = 0;
+		km_cert_reset(p, from);
 		km_evidence_up(p, from);
 		l->refuse_until_us = 0;
 	}
@@ -357,6 +370,7 @@ void km_links_on_health(struct km_peer *p, unsigned from, const uint8_t *d, size
 	news = h.n_tables != l->n_tables || memcmp(l->table, h.table, (size_t)h.n_tables * KM_HASH_SIZE) != 0;
 	l->n_tables = h.n_tables;
 	memcpy(l->table, h.table, (size_t)h.n_tables * KM_HASH_SIZE);
+	memcpy(l->ready, h.ready, (size_t)h.n_tables * sizeof(h.ready[0]));
 	heard(p, from);
 	if (news)
 		km_refill_soon(p, 0);
@@ -480,5 +494,15 @@ int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table
 	for (unsigned i = 0; i < l->n_tables; i++)
 		if (memcmp(l->table[i], table, KM_HASH_SIZE) == 0)
 			return 1;
+	return 0;
+}
+
+uint32_t km_links_ready(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE])
+{
+	const struct km_link *l = &p->link[id];
+
+	for (unsigned i = 0; i < l->n_tables; i++)
+		if (memcmp(l->table[i], table, KM_HASH_SIZE) == 0)
+			return l->ready[i];
 	return 0;
 }

@@ -21,7 +21,8 @@ static int init(struct km_peer *p, const struct km_settings *s, const uint8_t se
 {
 	p->s = s;
 	p->self = s->self_peer;
-	for (unsigned i = km_set_next(s->roster.members, 0); i; i = km_set_next(s->roster.members, i))
+	uint32_t known = s->roster.members | s->roster.removed;
+	for (unsigned i = km_set_next(known, 0); i; i = km_set_next(known, i))
 		memcpy(p->idkeys[i], s->roster.peer[i].identity, KM_IDKEY_SIZE);
 	p->wake_us = UINT64_MAX;
 	p->next_token = 1;
@@ -101,7 +102,7 @@ int km_peer_load(struct km_peer *p, const char *name, const uint8_t *data, size_
 	if (strncmp(name, "key-", 4) == 0 && ends_with(name, ".share"))
 		return km_key_load(p, data, len);
 	if (strncmp(name, "key-", 4) == 0 && ends_with(name, ".cert"))
-		return km_key_load_cert(p, data, len);
+		return km_cert_load(p, data, len);
 	if (strcmp(name, KM_QUARANTINE_FILE) == 0)
 		return km_blame_load(p, data, len);
 	if (strcmp(name, KM_DISPUTES_FILE) == 0)
@@ -222,6 +223,10 @@ static void on_envelope(struct km_peer *p, unsigned from, const uint8_t *raw, si
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
+	if (raw[2] == KM_PROTO_RESHARE && raw[3] == KM_STORED_ROUND) {
+		km_key_stored(p, from, 0, raw, len);
+		return;
+	}
 	if (raw[2] != KM_PROTO_SETUP && raw[2] != KM_PROTO_RECORD) {
 		km_run_envelope(p, from, 0, raw, len, p->block);
 		return;
@@ -293,6 +298,12 @@ static void from_peer(struct km_peer *p, unsigned from, const uint8_t *d, size_t
 	case KM_FRAME_RECORD_ASK:
 		km_signer_on_record_ask(p, from, d, n);
 		break;
+	case KM_FRAME_CERT:
+		km_cert_on_cert(p, from, d, n);
+		break;
+	case KM_FRAME_HAVE:
+		km_cert_on_have(p, from, d, n);
+		break;
 	default:
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 	}
@@ -326,12 +337,26 @@ static int known_peer(const struct km_peer *p, unsigned id)
 	return id != p->self && km_set_has(p->s->roster.members, id);
 }
 
+/* One that an operator has removed: it may tell and hear which epoch is in force, so that it wipes (attack A19), and nothing else. */
+static void from_removed(struct km_peer *p, unsigned from, const uint8_t *d, size_t n)
+{
+	int stored = d[0] == KM_FRAME_ENVELOPE && n > KM_MSG_HEAD && d[1 + 2] == KM_PROTO_RESHARE && d[1 + 3] == KM_STORED_ROUND;
+
+	if (d[0] == KM_FRAME_CERT || d[0] == KM_FRAME_HAVE || stored)
+		from_peer(p, from, d, n);
+	else
+		km_peer_drop_frame(p, KM_DROP_SENDER);
+}
+
 static void on_message(struct km_peer *p, const struct km_event *ev)
 {
 	if (!ev->len) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 	} else if (ev->from.kind == KM_ADDR_PEER && known_peer(p, ev->from.id)) {
 		from_peer(p, ev->from.id, ev->data, ev->len);
+	} else if (ev->from.kind == KM_ADDR_PEER && ev->from.id != p->self && ev->from.id <= KM_MAX_PEERS &&
+		   km_set_has(p->s->roster.removed, ev->from.id)) {
+		from_removed(p, ev->from.id, ev->data, ev->len);
 	} else if (ev->from.kind == KM_ADDR_FRONTEND && ev->from.id <= KM_MAX_FRONTENDS && p->fe_by_id[ev->from.id]) {
 		from_frontend(p, ev->from.id, ev->data, ev->len);
 	} else {
@@ -416,6 +441,8 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 			km_keygen_request(p, ev->token, ev->request);
 		else if (ev->request && ev->request->kind == KM_REQUEST_CLEAR)
 			km_blame_request_clear(p, ev->token, ev->request);
+		else if (ev->request && ev->request->kind >= KM_REQUEST_REFRESH && ev->request->kind <= KM_REQUEST_RECOVER)
+			km_reshare_request(p, ev->token, ev->request);
 		break;
 	case KM_EVENT_CANCEL:
 		km_keygen_cancel(p, ev->token);
@@ -425,6 +452,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 			km_links_up(p, ev->from.id);
 			km_run_resend(p, ev->from.id);
 			km_key_say_stored(p, ev->from.id);
+			km_cert_reset(p, ev->from.id);
 		}
 		break;
 	case KM_EVENT_DOWN:

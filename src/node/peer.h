@@ -43,6 +43,17 @@ struct km_status_pool {
 	unsigned ready;               /* own presignatures of that quorum */
 	int alive;                    /* all members live */
 };
+struct km_status_epoch {
+	uint64_t number;              /* unix seconds of its making, or higher */
+	uint8_t table[KM_HASH_SIZE];
+	unsigned threshold;
+	uint32_t members;
+	uint32_t stored;              /* members whose promise is here */
+	int share;                    /* this peer has its share */
+	int certified;
+	int serves;                   /* requests are served from it */
+};
+/* One key, as its highest usable epoch has it. */
 struct km_status_key {
 	char name[KM_MAX_NAME + 1];
 	uint8_t key_id[KM_HASH_SIZE], table[KM_HASH_SIZE];
@@ -53,7 +64,9 @@ struct km_status_key {
 	struct km_point x;
 	unsigned ready, held;         /* own ready ones; all presignatures held as a member */
 	unsigned n_pools;
-	struct km_status_pool *pools; /* malloc'd */
+	struct km_status_pool *pools; /* malloc'd; of all its epochs */
+	unsigned n_epochs;
+	struct km_status_epoch *epochs; /* malloc'd; highest first; those that are not certified too */
 };
 struct km_peer_status {
 	uint8_t self;

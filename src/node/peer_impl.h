@@ -5,7 +5,8 @@
  *	evidence.c  proofs held and handed on                   session.c   PROPOSE, JOIN, REFUSE, the sid
  *	accept.c    whether to join
  *	run.c       runs: messages, jobs, deadlines             relay.c     STALL, RELAY, ABORT, HEADERS
- *	keygen.c    from the operator's wish to a usable key    keys.c      keys held, their files, candidates, certificates
+ *	keygen.c    from the operator's wish to a usable key    keys.c      epochs of keys, their files, candidates
+ *	certs.c     certificates, and when old shares go        reshare.c   refresh, reshare, recovery, as their initiator
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
  *	lot.c       what one run gave: READY and its rows       inquiry.c   RECORD? to whose share was wrong
@@ -24,10 +25,12 @@
 #include "../audit/entry.h"
 #include "../base/rng.h"
 #include "../base/rules.h"
+#include "../proto/epoch.h"
 #include "../proto/evidence.h"
 #include "../proto/presign.h"
 #include "../proto/ready.h"
 #include "../proto/replay.h"
+#include "../proto/reshare.h"
 #include "../proto/setup.h"
 
 /* ---- bounds and times */
@@ -40,7 +43,8 @@
 #define KM_POOLS_MAX 128          /* pools (quorums) of one key */
 #define KM_WANTED_MAX 32          /* quorums kept filled */
 #define KM_HELD_PER_OWNER 4096    /* presignatures held of one key for one owner, or twice what our own settings would want */
-#define KM_CANDIDATES_MAX 8       /* stored, never usable shares of one key name */
+#define KM_CANDIDATES_MAX 8       /* stored, never usable shares of one key name, made by key generations */
+#define KM_STUCK_MAX 4096         /* ... made by reshares: each is a promise, and they come at most once a day after the first ten */
 #define KM_FLIGHT_BYTES_MAX (32u * 1024 * 1024)
 #define KM_FLIGHT_MAX 4096        /* requests in work or just answered */
 #define KM_QUEUE_MAX 4096         /* requests that found the pools empty and are told when they are not */
@@ -106,6 +110,7 @@ struct km_link {
 	int offset_warned;
 	unsigned n_tables;
 	uint8_t table[KM_HEALTH_MAX_TABLES][KM_HASH_SIZE];
+	uint32_t ready[KM_HEALTH_MAX_TABLES]; /* own presignatures it says it has ready */
 	uint64_t avoid_until_us;           /* late with a SHARE: not first choice for a while */
 	uint32_t avoid_us;
 	struct km_late late;
@@ -129,6 +134,8 @@ struct km_link {
 	unsigned n_want;
 	uint8_t want[KM_EVID_WANT_MAX][KM_HASH_SIZE];
 	struct km_bucket haves, gets, gives;
+	struct km_shown *shown;            /* its last, or NULL */
+	struct km_bucket certs;
 };
 
 /* ---- proofs and disputes */
@@ -206,11 +213,22 @@ struct km_key {
 	struct km_share *share;            /* arena */
 	uint32_t barred;                   /* by disputes, as last told to the operator */
 	const struct km_key_policy *policy; /* NULL: not in the operator's file, signs nothing */
-	uint32_t stored;                   /* members whose STORED is in (candidates); self: the share is on disk */
+	int holder;                        /* the share is here; else what we have is a certificate */
+	int wiped;                         /* the share is gone; the table stays until nothing refers to it */
+	int bound;                         /* certified, on the disk, and so far as this peer is concerned: no vote below this name */
+	int durable;                       /* the share is on the disk: our STORED may be said */
 	uint64_t say_at_us;                /* candidates: own STORED again */
 	uint64_t persist_token;            /* of the share on its way to the disk */
-	uint32_t certified;                /* whose STORED is in cert */
-	uint8_t cert[KM_MAX_PEERS + 1][KM_STORED_MAX];
+	struct km_cert cert;               /* every STORED that has come, enough or not */
+	uint32_t cert_disk, cert_writing;  /* whose STORED is in the certificate on the disk; on its way there */
+	uint64_t cert_token, cert_again_us;
+	uint64_t cert_at_us;               /* when to hand it on again, 0 = nobody lacks it */
+	uint32_t have[KM_MAX_PEERS + 1];   /* by peer: whose STORED it says it has */
+	uint32_t answered;                 /* who said so in its present life */
+	uint64_t full_us;                  /* since when nobody's STORED is missing, 0 = not yet: lower shares go soon */
+	uint64_t made_ms;                  /* candidates: unix time */
+	int told;                          /* the operator was told that a share is missing */
+	int serves;                        /* own pools have been filled once: what is asked comes out of these */
 	struct km_pool pool[KM_POOLS_MAX];
 	unsigned n_pools;
 	unsigned held[KM_MAX_PEERS + 1];   /* by owner */
@@ -220,6 +238,19 @@ struct km_key {
 	unsigned any_cap;                  /* batch of runs by engine any while pools are low, 0 = no less than what is short */
 	uint64_t unheard_us;               /* since when enough peers for majority are there but do not hold the epoch; 0 = not */
 	struct km_key *next;
+};
+
+/* A certified epoch that another showed us and that binds us not: what a new member deals with may be one of these. */
+struct km_shown {
+	struct km_table table;
+	struct km_cert cert;
+};
+
+/* A file that was to go and did not. */
+struct km_removal {
+	char name[64];
+	uint64_t token, again_us;
+	struct km_removal *next;
 };
 
 struct km_cert_file {
@@ -242,7 +273,7 @@ struct km_run {
 	struct km_key *key;                /* presign */
 	uint32_t joined;
 	uint8_t join_digest[KM_MAX_PEERS + 1][KM_HASH_SIZE];
-	uint8_t join[KM_MAX_PEERS + 1][KM_JOIN_LEN]; /* signed, for those who missed one */
+	uint8_t join[KM_MAX_PEERS + 1][KM_JOIN_MAX]; /* signed, for those who missed one */
 	uint8_t *propose;                  /* the signed envelope: sent again by its initiator, shown with evidence */
 	size_t propose_len;
 	int nudged;                        /* somebody was asked for missing JOINs */
@@ -257,7 +288,7 @@ struct km_run {
 	unsigned stalled_round;            /* the round that these two are of: */
 	uint32_t round_live;               /* who was live when it began */
 	uint64_t stall_at_us;
-	uint64_t persist_token;
+	uint64_t persist_token, persist_until_us;
 	int persist_code;
 	struct km_run *next;               /* in order of their making */
 };
@@ -271,16 +302,23 @@ struct km_early {
 };
 
 struct km_early_join {
-	uint8_t raw[KM_JOIN_LEN];
+	uint8_t raw[KM_JOIN_MAX];
+	size_t len;
 	uint64_t at_us;
 };
 
 /* ---- key generation, as its initiator sees it */
 
-enum km_keygen_state { KM_KEYGEN_IDLE = 0, KM_KEYGEN_WAIT_PEERS, KM_KEYGEN_RUN, KM_KEYGEN_CANARY };
+enum km_keygen_state { KM_KEYGEN_IDLE = 0, KM_KEYGEN_WAIT_PEERS, KM_KEYGEN_RUN, KM_KEYGEN_CERTIFY, KM_KEYGEN_CANARY };
 
 struct km_keygen {
 	enum km_keygen_state state;
+	unsigned purpose;                  /* KM_PURPOSE_DKG or KM_PURPOSE_RESHARE */
+	const char *what;                  /* "key generation", "refresh", ... */
+	uint32_t members, must;            /* reshare: the new committee; whom of it there is no use without */
+	uint32_t joiners;                  /* ... who takes part in the present attempt */
+	uint8_t table[KM_HASH_SIZE];       /* ... what it has made */
+	uint64_t asked_us;
 	uint64_t token;                    /* 0: the client went away */
 	char name[KM_MAX_NAME + 1];
 	uint8_t threshold, curve;
@@ -416,6 +454,7 @@ struct km_peer {
 
 	struct km_key *keys;
 	struct km_cert_file *certs;        /* loaded, until START */
+	struct km_removal *removals;
 	struct km_idmap presigs;           /* of km_held */
 	struct km_lot *lots, **lots_tail;
 	size_t n_held;
@@ -425,6 +464,7 @@ struct km_peer {
 	unsigned n_early[KM_MAX_PEERS + 1];
 	struct km_early_join early_join[KM_MAX_PEERS + 1][KM_EARLY_JOINS];
 	unsigned early_join_at[KM_MAX_PEERS + 1];
+	uint64_t refresh_not_before_us;    /* after a scheduled refresh that failed */
 	uint64_t refill_at_us, refill_not_before_us;
 	uint64_t told_us;                  /* when we last told others that we dropped a run, and on whose word (0: our own) */
 	uint8_t told_by;
@@ -490,6 +530,8 @@ uint32_t km_links_live(const struct km_peer *p);       /* whom we hear and reach
 /* 1 if what this peer did may have a line in the log: a corrupt one must not fill our disk. */
 int km_links_may_log(struct km_peer *p, unsigned id);
 int km_links_has_table(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);
+/* Own presignatures of that epoch that it says it has ready. */
+uint32_t km_links_ready(const struct km_peer *p, unsigned id, const uint8_t table[KM_HASH_SIZE]);
 
 /* blame.c */
 void km_blame_link(struct km_peer *p, unsigned a, unsigned b, uint32_t amount);
@@ -552,9 +594,12 @@ void km_evidence_on_get(struct km_peer *p, unsigned from, const uint8_t *d, size
 void km_evidence_on_evid(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_evidence_tick(struct km_peer *p);
 
+struct km_refusal;
+
 /* session.c */
 int km_session_propose(struct km_peer *p, struct km_proposal *prop, const struct km_presign_row *rows, struct km_key *key, struct km_run **out) KM_MUST;
 void km_session_on_setup(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg);
+void km_session_refuse(struct km_peer *p, unsigned to, const uint8_t proposal[KM_HASH_SIZE], const struct km_refusal *why);
 void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
 void km_session_early(struct km_peer *p, unsigned from, const struct km_msg *msg);
 struct km_early *km_session_early_take(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
@@ -570,10 +615,16 @@ struct km_refusal {
 /* Whether one more run by engine any has room here; from: who begins it. */
 int km_run_any_free(const struct km_peer *p, unsigned from);
 /* 1 to join; key: the presigning one. */
+int km_refuse(struct km_refusal *why, enum km_refuse code, const char *text);   /* returns 0 */
 int km_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, const struct km_presign_row *rows, struct km_key **key, struct km_refusal *why);
 
 /* run.c */
 struct km_run *km_run_new(struct km_peer *p, unsigned initiator, const struct km_proposal *prop);
+/* A key generation or a reshare. */
+int km_run_ceremony(const struct km_run *run);
+size_t km_run_join_len(const struct km_run *run);
+/* In its last round, in which everybody's part stands for itself: what is complete stays, whoever drops the run. */
+int km_run_stands(const struct km_run *run);
 int km_run_rows(struct km_run *run, const struct km_presign_row *rows) KM_MUST;
 struct km_run *km_run_by_id(struct km_peer *p, uint64_t id);
 struct km_run *km_run_by_sid(struct km_peer *p, const uint8_t sid[KM_HASH_SIZE]);
@@ -594,6 +645,7 @@ void km_run_tick(struct km_peer *p);
 void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waited, int tell);
 void km_run_drop_with(struct km_peer *p, unsigned peer);   /* all that a peer takes part in */
 void km_run_lost(struct km_peer *p, unsigned peer);         /* ... and that still need something of it */
+void km_run_drop_key(struct km_peer *p, const struct km_key *key); /* presigning under it */
 void km_run_resend(struct km_peer *p, unsigned to);        /* STORED, on a new channel */
 void km_run_free_all(struct km_peer *p);
 
@@ -617,25 +669,73 @@ int km_run_transcript(const struct km_run *run, const struct km_table *table, co
 void km_keygen_persist(struct km_peer *p, struct km_run *run, int code, const uint8_t *share, size_t len);
 void km_keygen_done(struct km_peer *p, struct km_run *run);
 void km_keygen_tick(struct km_peer *p);
+/* Its run has failed: what for. */
+void km_keygen_again(struct km_peer *p, const char *why);
+void km_keygen_differ(struct km_peer *p, uint32_t differ);
 void km_keygen_say(struct km_peer *p, const char *text);
 void km_keygen_end(struct km_peer *p, int err, const char *text);
 
+/* reshare.c */
+void km_reshare_request(struct km_peer *p, uint64_t token, const struct km_request *rq);
+void km_reshare_refused(struct km_peer *p, struct km_run *run, unsigned by, unsigned code, const char *text);
+void km_reshare_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited);
+void km_reshare_done(struct km_peer *p, struct km_run *run);
+void km_reshare_tick(struct km_peer *p);
+/* When another candidate of this key may be made (unix ms); 0 = any time. */
+uint64_t km_reshare_not_before_ms(const struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE]);
+int km_reshare_accept(struct km_peer *p, unsigned from, const struct km_proposal *pr, struct km_refusal *why);
+/* The part of a JOIN that only reshares have: ours, and whether the run can be with that of another (else it is gone). */
+void km_reshare_join(struct km_peer *p, const struct km_run *run, uint8_t body[KM_JOIN_RESHARE]);
+int km_reshare_may_join(struct km_peer *p, struct km_run *run, const struct km_msg *join);
+int km_reshare_machine(struct km_peer *p, struct km_run *run, const struct km_machine_params *mp) KM_MUST;
+/* What the run deals from. */
+const struct km_table *km_reshare_old(struct km_peer *p, const struct km_run *run);
+/* A candidate may be stored: no certificate of a higher name is here. */
+int km_reshare_may_vote(struct km_peer *p, const struct km_table *t);
+
 /* keys.c */
 struct km_key *km_key_find(struct km_peer *p, const uint8_t table[KM_HASH_SIZE]);
+/* The usable epoch with the highest name; of a name also a candidate, where there is no other. */
 struct km_key *km_key_by_id(struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE]);
 struct km_key *km_key_by_name(struct km_peer *p, const char *name);
+/* Names of two epochs: < 0, 0, > 0. */
+int km_key_cmp(const struct km_key *a, const struct km_key *b);
+int km_key_same(const struct km_key *a, const struct km_key *b);               /* epochs of one key */
 struct km_key *km_key_add(struct km_peer *p, const struct km_share *share);   /* a copy; NULL without memory */
+/* An epoch of which we have no share. */
+struct km_key *km_key_add_table(struct km_peer *p, const struct km_table *t, unsigned proto);
 void km_key_file(const struct km_table *t, const char *ending, char *out, size_t size);
 void km_key_usable(struct km_peer *p, struct km_key *k);
-void km_key_keep_stored(struct km_key *k, const struct km_msg *m);            /* a checked STORED, for the certificate */
-void km_key_stored(struct km_peer *p, unsigned from, int relayed, const struct km_msg *msg);
+void km_key_stored(struct km_peer *p, unsigned from, int relayed, const uint8_t *raw, size_t len);
 void km_key_say_stored(struct km_peer *p, unsigned to);
 void km_key_persisted(struct km_peer *p, uint64_t token, int err);
 int km_key_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
-int km_key_load_cert(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
 void km_key_start(struct km_peer *p);
 void km_key_tick(struct km_peer *p);
+/* The share goes, from memory and disk, and all that was made with it. */
+void km_key_wipe(struct km_peer *p, struct km_key *k);
 void km_key_free_all(struct km_peer *p);
+
+/* certs.c */
+/* Members of the committee in the operator's file. */
+uint32_t km_policy_committee(const struct km_peer *p, const struct km_key_policy *k);
+/* Participants that a key generation needs. */
+unsigned km_policy_dkg_least(const struct km_peer *p, const struct km_key_policy *k);
+/* Something has come: is it a certificate, has it effect, may lower shares go? */
+void km_cert_consider(struct km_peer *p, struct km_key *k);
+/* The highest certified epoch of a key that binds us; NULL. */
+struct km_key *km_cert_bar(struct km_peer *p, const uint8_t key_id[KM_HASH_SIZE]);
+/* A table and its certificate by hash, ours or shown by this peer. 0 when there is none. */
+int km_cert_base(struct km_peer *p, unsigned from, const uint8_t table[KM_HASH_SIZE], const struct km_table **t, const struct km_cert **cert) KM_MUST;
+void km_cert_send(struct km_peer *p, const struct km_key *k, unsigned to);
+void km_cert_on_cert(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_cert_on_have(struct km_peer *p, unsigned from, const uint8_t *d, size_t n);
+void km_cert_reset(struct km_peer *p, unsigned peer);      /* it has restarted, or its channel is new */
+int km_cert_load(struct km_peer *p, const uint8_t *data, size_t len) KM_MUST;
+void km_cert_start(struct km_peer *p);
+int km_cert_persisted(struct km_peer *p, uint64_t token, int err);
+void km_cert_tick(struct km_peer *p);
+void km_cert_free(struct km_peer *p);
 
 /* canary.c */
 void km_canary_plan(struct km_peer *p, struct km_key *key);
@@ -655,6 +755,8 @@ void km_pool_tick(struct km_peer *p);
 void km_pool_burn_with(struct km_peer *p, unsigned peer);
 void km_pool_burn_own_of(struct km_peer *p, uint32_t pair);  /* own ones whose quorum has all of these */
 void km_pool_burn_all(struct km_peer *p);
+void km_pool_burn_key(struct km_peer *p, const struct km_key *key);
+void km_pool_burn_own(struct km_peer *p, const struct km_key *key);   /* those we own */
 /* Takes it out of every list (and the map); the presignature is the caller's. */
 struct km_presig *km_pool_spend(struct km_peer *p, struct km_held *h);
 void km_pool_burn(struct km_peer *p, struct km_held *h);
@@ -752,7 +854,9 @@ void km_late_tick(struct km_peer *p);
 /* queue.c */
 void km_queue_free(struct km_peer *p);
 /* 1: others have waited longer for presignatures of this key. */
-int km_queue_behind(const struct km_peer *p, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE]);
+int km_queue_behind(struct km_peer *p, struct km_key *key, const uint8_t request_id[KM_HASH_SIZE]);
+/* A key has another highest epoch now. */
+void km_queue_move(struct km_peer *p, const struct km_key *of);
 /* It was refused because pools are empty, or others wait: it will be told. */
 void km_queue_add(struct km_peer *p, struct km_key *key, unsigned frontend, const uint8_t request_id[KM_HASH_SIZE]);
 void km_queue_remove(struct km_peer *p, const uint8_t request_id[KM_HASH_SIZE]);

@@ -125,6 +125,28 @@ void km_pool_burn_all(struct km_peer *p)
 	p->lots_tail = at;
 }
 
+void km_pool_burn_key(struct km_peer *p, const struct km_key *key)
+{
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next) {
+		for (struct km_held *h = lot->helds, *next; h; h = next) {
+			next = h->lot_next;
+			if (h->key == key)
+				km_pool_burn(p, h);
+		}
+	}
+}
+
+void km_pool_burn_own(struct km_peer *p, const struct km_key *key)
+{
+	for (struct km_lot *lot = p->lots; lot; lot = lot->next) {
+		for (struct km_held *h = lot->helds, *next; h; h = next) {
+			next = h->lot_next;
+			if (h->key == key && h->pool)
+				km_pool_burn(p, h);
+		}
+	}
+}
+
 struct km_pool *km_pool_get(struct km_key *key, uint32_t quorum)
 {
 	struct km_pool *empty = NULL;
@@ -359,13 +381,14 @@ static uint32_t avoided(const struct km_peer *p, uint32_t set)
 }
 
 /* Cheapest in scored links and recent lateness, then fastest, then fullest. */
-struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status)
+static struct km_held *choose_of(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status, unsigned *cost_of)
 {
 	uint32_t usable = km_blame_usable(p, &key->share->table) & ~excluded, late = avoided(p, usable);
 	struct km_pool *best = NULL;
 	unsigned best_cost = 0, best_class = 0;
 
-	*status = km_set_size(usable) < key->share->table.threshold ? KM_STATUS_NO_QUORUM : KM_STATUS_EMPTY;
+	if (km_set_size(usable) >= key->share->table.threshold)
+		*status = KM_STATUS_EMPTY;
 	for (unsigned i = 0; i < key->n_pools; i++) {
 		struct km_pool *pool = &key->pool[i];
 
@@ -381,5 +404,37 @@ struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t e
 			best_class = class;
 		}
 	}
+	*cost_of = best_cost;
 	return best ? best->head : NULL;
+}
+
+/* Is a's presignature to be taken before b's? Cheaper links first; then the highest epoch whose pools have been filled, and else the
+ * lowest: what is made in a new epoch stays there until it serves. */
+static int epoch_before(const struct km_key *a, unsigned cost_a, const struct km_key *b, unsigned cost_b)
+{
+	if (cost_a != cost_b)
+		return cost_a < cost_b;
+	if (a->serves != b->serves)
+		return a->serves;
+	return a->serves ? km_key_cmp(a, b) > 0 : km_key_cmp(a, b) < 0;
+}
+
+struct km_held *km_pool_choose(struct km_peer *p, struct km_key *key, uint32_t excluded, unsigned *status)
+{
+	const struct km_key *from = NULL;
+	struct km_held *best = NULL;
+	unsigned best_cost = 0;
+
+	*status = KM_STATUS_NO_QUORUM;
+	for (struct km_key *k = p->keys; k; k = k->next) {
+		unsigned cost = 0;
+		struct km_held *h = k->share->usable && km_key_same(k, key) ? choose_of(p, k, excluded, status, &cost) : NULL;
+
+		if (h && (!best || epoch_before(k, cost, from, best_cost))) {
+			best = h;
+			best_cost = cost;
+			from = k;
+		}
+	}
+	return best;
 }

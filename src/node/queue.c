@@ -41,10 +41,37 @@ void km_queue_free(struct km_peer *p)
 	km_idmap_clear(&p->queued);
 }
 
-int km_queue_behind(const struct km_peer *p, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE])
+/* All that wait for a key wait at its highest epoch. */
+static struct km_key *place(struct km_peer *p, struct km_key *key)
+{
+	struct km_key *top = km_key_by_id(p, key->share->table.key_id);
+
+	return top ? top : key;
+}
+
+void km_queue_move(struct km_peer *p, const struct km_key *of)
+{
+	for (struct km_queued *q = p->queue_head, *next; q; q = next) {
+		next = q->next;
+		if (!km_key_same(q->key, of))
+			continue;
+		struct km_key *to = place(p, q->key);
+		if (to->wiped) {
+			out(p, q);
+			continue;
+		}
+		unsigned *from_n = q->told_us ? &q->key->n_told : &q->key->n_queued, *to_n = q->told_us ? &to->n_told : &to->n_queued;
+		--*from_n;
+		++*to_n;
+		q->key = to;
+	}
+}
+
+int km_queue_behind(struct km_peer *p, struct km_key *key, const uint8_t request_id[KM_HASH_SIZE])
 {
 	const struct km_queued *q;
 
+	key = place(p, key);
 	if (!key->n_queued)
 		return 0;
 	q = km_idmap_find(&p->queued, request_id);
@@ -112,6 +139,7 @@ void km_queue_add(struct km_peer *p, struct km_key *key, unsigned frontend, cons
 {
 	struct km_queued *q = km_idmap_find(&p->queued, request_id);
 
+	key = place(p, key);
 	/* not at home in any pool, as often as it was told: it is no use to tell it again */
 	if (q && q->tells >= KM_QUEUE_TELLS) {
 		out(p, q);
@@ -153,6 +181,17 @@ static void tell(struct km_peer *p, struct km_queued *q)
 	q->key->n_told++;
 }
 
+/* Of all epochs of the key. */
+static unsigned spare(const struct km_peer *p, const struct km_key *key)
+{
+	unsigned n = 0;
+
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		if (k->share->usable && km_key_same(k, key))
+			n += km_pool_ready(k, km_blame_usable(p, &k->share->table));
+	return n;
+}
+
 void km_queue_tick(struct km_peer *p)
 {
 	if (!p->queue_head)
@@ -163,7 +202,7 @@ void km_queue_tick(struct km_peer *p)
 			out(p, q);
 	}
 	for (struct km_key *k = p->keys; k; k = k->next)
-		k->spare = k->n_queued ? km_pool_ready(k, km_blame_usable(p, &k->share->table)) : 0;
+		k->spare = k->n_queued ? spare(p, k) : 0;
 	for (struct km_queued *q = p->queue_head; q; q = q->next) {
 		if (!q->told_us && q->key->spare > q->key->n_told)
 			tell(p, q);

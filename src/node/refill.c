@@ -376,6 +376,68 @@ static int wait_for_more(struct km_peer *p, struct km_key *key, uint32_t all)
 	return 1;
 }
 
+/* Suspected links of the cheapest quorum with us among those who hold the epoch; UINT_MAX: there are not T of them. */
+static unsigned epoch_cost(const struct km_peer *p, const struct km_key *key)
+{
+	const struct km_table *t = &key->share->table;
+	uint32_t wanted[KM_WANTED_MAX];
+	unsigned n = km_refill_wanted(p, t->threshold, holders(p, t), wanted), best = UINT32_MAX;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned cost = km_blame_cost(p, wanted[i]);
+
+		if (cost < best)
+			best = cost;
+	}
+	return best;
+}
+
+/* Of the epochs of a key only one is filled: the highest in which some quorum has no suspected link, else the cheapest. */
+static int to_fill(const struct km_peer *p, const struct km_key *key)
+{
+	unsigned cost = 0, found = 0;
+
+	for (const struct km_key *o = p->keys; o; o = o->next)
+		found += o != key && o->share->usable && km_key_same(o, key);
+	if (!found)
+		return 1;
+	cost = epoch_cost(p, key);
+	for (const struct km_key *o = p->keys; o; o = o->next) {
+		if (o == key || !o->share->usable || !km_key_same(o, key))
+			continue;
+		unsigned other = epoch_cost(p, o);
+		if (other < cost || (other == cost && km_key_cmp(o, key) > 0))
+			return 0;
+	}
+	return 1;
+}
+
+/* The first time that its pools are as good as full: from here on it serves, and what we own of lower epochs goes. */
+static void serve(struct km_peer *p, struct km_key *key)
+{
+	const struct km_table *t = &key->share->table;
+	uint32_t wanted[KM_WANTED_MAX], all = holders(p, t);
+	unsigned n = km_refill_wanted(p, t->threshold, all, wanted), ready = 0;
+
+	if (key->serves || !n)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		const struct km_pool *pool = km_pool_get(key, wanted[i]);
+
+		if (!km_blame_cost(p, wanted[i]) && (!pool || !pool->ready))
+			return;
+		ready += pool ? pool->ready : 0;
+	}
+	if (2 * ready < n * p->s->pool_low)
+		return;
+	key->serves = 1;
+	for (struct km_key *o = p->keys; o; o = o->next)
+		if (o != key && km_key_same(o, key) && km_key_cmp(o, key) < 0)
+			km_pool_burn_own(p, o);
+	/* others wait for that before they wipe */
+	km_links_health_now(p);
+}
+
 static int refill_key(struct km_peer *p, struct km_key *key)
 {
 	const struct km_table *t = &key->share->table;
@@ -384,8 +446,9 @@ static int refill_key(struct km_peer *p, struct km_key *key)
 	struct km_run *run;
 	uint32_t all;
 
-	if (!key->share->usable || !key->policy)
+	if (!key->share->usable || !key->policy || !to_fill(p, key))
 		return 0;
+	serve(p, key);
 	if (p->refill_all_at_us && p->now.mono_us >= p->refill_all_at_us) {
 		p->refill_all_at_us = 0;
 		p->refill_failures = FAILURES_MAX - 1;

@@ -33,7 +33,7 @@ static int put_held(struct km_peer *p, const struct km_run *run, unsigned round,
 		if (!km_set_has(run->joined, sender))
 			return 0;
 		if (!count_only)
-			km_put_lbytes(&p->scratch, run->join[sender], KM_JOIN_LEN);
+			km_put_lbytes(&p->scratch, run->join[sender], km_run_join_len(run));
 		return 1;
 	}
 	s = run->m ? km_machine_find(run->m, round, sender) : NULL;
@@ -92,7 +92,7 @@ void km_relay_on_relay(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		size_t len = 0;
 		const uint8_t *raw = km_get_lref(&r, &len, KM_MAX_ENVELOPE);
 
-		if (raw && len == KM_JOIN_LEN && raw[2] == KM_PROTO_SETUP) {
+		if (raw && len <= KM_JOIN_MAX && len >= KM_MSG_HEAD && raw[2] == KM_PROTO_SETUP) {
 			struct km_msg msg;
 
 			if (km_msg_parse(&msg, raw, len) == KM_OK)
@@ -150,7 +150,7 @@ void km_relay_on_abort(struct km_peer *p, unsigned from, const uint8_t *d, size_
 	if (code == KM_E_DEADLINE)
 		km_blame_set(p, from, waited & run->prop.participants, SCORE_STALL);
 	/* in the last round everybody's part stands for itself: what is complete stays */
-	if (run->m->round >= run->m->ops->rounds)
+	if (km_run_stands(run))
 		return;
 	run->ended_by = (uint8_t)from;
 	if (code == KM_E_MISMATCH) {
@@ -202,7 +202,7 @@ void km_relay_on_headers(struct km_peer *p, unsigned from, const uint8_t *d, siz
 		return;
 	}
 	struct km_run *run = km_run_by_sid(p, d + 1);
-	if (!run || run->prop.purpose != KM_PURPOSE_DKG || !km_set_has(run->prop.participants, from) || run->m->busy ||
+	if (!run || !km_run_ceremony(run) || !km_set_has(run->prop.participants, from) || run->m->busy ||
 	    km_set_has(run->shown, from)) {
 		km_peer_drop_frame(p, KM_DROP_STALE);
 		return;

@@ -15,7 +15,6 @@
 /* A key generation that waits for the last STORED is kept by its stored candidate; its run need not stay. */
 #define STORED_WAIT_US 15000000u
 #define DISK_WAIT_US 60000000u
-#define DKG_STORED 6
 
 static uint64_t ms(const struct km_peer *p)
 {
@@ -41,6 +40,22 @@ struct km_run *km_run_new(struct km_peer *p, unsigned initiator, const struct km
 		;
 	*tail = run;
 	return run;
+}
+
+int km_run_ceremony(const struct km_run *run)
+{
+	return run->prop.purpose == KM_PURPOSE_DKG || run->prop.purpose == KM_PURPOSE_RESHARE;
+}
+
+size_t km_run_join_len(const struct km_run *run)
+{
+	return KM_MSG_HEAD + km_setup_join_shape(run->prop.purpose).head;
+}
+
+int km_run_stands(const struct km_run *run)
+{
+	/* the last round of a reshare is one more that needs everybody */
+	return run->m->round >= run->m->ops->rounds + (run->prop.purpose == KM_PURPOSE_RESHARE ? 1u : 0u);
 }
 
 int km_run_rows(struct km_run *run, const struct km_presign_row *rows)
@@ -179,7 +194,7 @@ static void send_abort(struct km_peer *p, const uint8_t id[KM_HASH_SIZE], int co
 static void log_drop(struct km_peer *p, const struct km_run *run, int code, uint32_t waited)
 {
 	char names[80];
-	const char *what = run->prop.purpose == KM_PURPOSE_DKG ? "key generation" : "presigning";
+	const char *what = run->prop.purpose == KM_PURPOSE_DKG ? "key generation" : km_run_ceremony(run) ? "reshare" : "presigning";
 	unsigned round = run->m ? run->m->round : 0;
 
 	if (!km_links_may_log(p, run->initiator))
@@ -223,7 +238,7 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 	copy.m = NULL;
 	copy.rows = NULL;
 	copy.propose = NULL;
-	if (active && code == KM_E_MISMATCH && run->prop.purpose == KM_PURPOSE_DKG) {
+	if (active && code == KM_E_MISMATCH && km_run_ceremony(run)) {
 		/* who showed us another message than the others is found by showing what we have */
 		km_relay_headers(p, run);
 		linger(p, run);
@@ -234,7 +249,7 @@ void km_run_drop(struct km_peer *p, struct km_run *run, int code, uint32_t waite
 		discard(p, run);
 	}
 	/* only now: a retry must not find the old run in its way */
-	if (copy.prop.purpose == KM_PURPOSE_DKG)
+	if (km_run_ceremony(&copy))
 		km_keygen_dropped(p, &copy, code, waited);
 	else if (own)
 		km_refill_failed(p, active ? lasted : 0, !active && code == KM_E_BUSY, copy.prop.engine);
@@ -258,6 +273,21 @@ void km_run_drop_with(struct km_peer *p, unsigned peer)
 		km_blame_link(p, p->self, peer, SCORE_RESTART);
 }
 
+void km_run_drop_key(struct km_peer *p, const struct km_key *key)
+{
+	for (struct km_run *run = p->runs, *next; run; run = next) {
+		next = run->next;
+		if (run->key != key || run->prop.purpose != KM_PURPOSE_PRESIGN ||
+		    (run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING))
+			continue;
+		/* nobody is late by that; what is open is judged to its end */
+		if (run->m && run->m->open)
+			continue;
+		km_run_drop(p, run, KM_E_STALE, 0, 1);
+		next = p->runs;
+	}
+}
+
 /* A peer is gone: runs that need more of its messages cannot end well, so why wait for their deadlines. */
 void km_run_lost(struct km_peer *p, unsigned peer)
 {
@@ -266,7 +296,7 @@ void km_run_lost(struct km_peer *p, unsigned peer)
 		if ((run->state != KM_RUN_ACTIVE && run->state != KM_RUN_JOINING) || !km_set_has(run->prop.participants, peer))
 			continue;
 		/* what is opened is judged without it */
-		if (run->m && (run->m->round >= run->m->ops->rounds || run->m->open))
+		if (run->m && (km_run_stands(run) || run->m->open))
 			continue;
 		km_run_drop(p, run, KM_E_STALE, km_set_bit(peer), 1);
 		next = p->runs;
@@ -280,6 +310,8 @@ static void done(struct km_peer *p, struct km_run *run)
 	linger(p, run);
 	if (run->prop.purpose == KM_PURPOSE_DKG)
 		km_keygen_done(p, run);
+	else if (run->prop.purpose == KM_PURPOSE_RESHARE)
+		km_reshare_done(p, run);
 	else
 		km_pool_take_run(p, run);
 }
@@ -415,7 +447,7 @@ void km_run_carry_out(struct km_peer *p, struct km_run *run, int err, struct km_
 	} else if (ended < 0) {
 		km_run_drop(p, run, code, waited, 1);
 	} else {
-		if (run->prop.purpose == KM_PURPOSE_DKG)
+		if (km_run_ceremony(run))
 			km_keygen_progress(p, run);
 		schedule(p, run);
 	}
@@ -439,6 +471,8 @@ static int new_machine(struct km_peer *p, struct km_run *run)
 		memcpy(d.name, run->prop.name, sizeof(d.name));
 		err = km_dkg_new(&run->m, &d);
 		km_wipe(&d, sizeof(d));
+	} else if (run->prop.purpose == KM_PURPOSE_RESHARE) {
+		err = km_reshare_machine(p, run, &mp);
 	} else {
 		const struct km_share *share = run->key->share;
 		struct km_presign_params d = {
@@ -497,8 +531,8 @@ void km_run_envelope(struct km_peer *p, unsigned from, int relayed, const uint8_
 	if (!run || run->state == KM_RUN_LINGERS) {
 		if (km_msg_parse(&msg, raw, len))
 			km_peer_drop_frame(p, KM_DROP_STALE);
-		else if (msg.proto == KM_PROTO_DKG && msg.round == DKG_STORED)
-			km_key_stored(p, from, relayed, &msg);
+		else if (msg.proto == KM_PROTO_DKG && msg.round == KM_STORED_ROUND)
+			km_key_stored(p, from, relayed, raw, len);
 		else if (!run && !relayed)
 			km_session_early(p, from, &msg);
 		else
@@ -586,6 +620,12 @@ static void tick_active(struct km_peer *p, struct km_run *run)
 {
 	struct km_outs outs;
 
+	if (run->persist_token && p->now.mono_us >= run->persist_until_us && run->prop.purpose == KM_PURPOSE_RESHARE) {
+		km_run_drop(p, run, KM_E_IO, 0, 0);
+		return;
+	}
+	if (run->persist_token)
+		km_peer_wake(p, run->persist_until_us);
 	if (run->prop.purpose == KM_PURPOSE_DKG && run->m->round >= run->m->ops->rounds && !run->m->busy) {
 		uint64_t until = run->m->round_since_ms * 1000 + (run->persist_token ? DISK_WAIT_US : STORED_WAIT_US);
 

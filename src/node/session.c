@@ -19,7 +19,7 @@ static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *m
 	if (km_set_has(run->joined, who) || !km_set_has(run->prop.participants, who))
 		return;
 	memcpy(run->join_digest[who], msg->digest, KM_HASH_SIZE);
-	memcpy(run->join[who], msg->raw, KM_JOIN_LEN);
+	memcpy(run->join[who], msg->raw, KM_MSG_HEAD + (size_t)msg->body_len);
 	run->joined |= km_set_bit(who);
 	if (run->joined != run->prop.participants)
 		return;
@@ -29,12 +29,14 @@ static void joined(struct km_peer *p, struct km_run *run, const struct km_msg *m
 
 static int send_join(struct km_peer *p, struct km_run *run)
 {
-	uint8_t body[KM_JOIN_BODY], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_LEN];
+	uint8_t body[KM_JOIN_RESHARE], nonce[KM_NONCE_SIZE], sid[KM_HASH_SIZE], own[KM_JOIN_MAX];
 	struct km_shape shape = km_setup_join_shape(run->prop.purpose);
 	struct km_msg msg;
 
 	km_rng_bytes(p->rng, nonce, sizeof(nonce));
 	km_setup_join_put(body, run->proposal_id, p->incarnation, nonce);
+	if (run->prop.purpose == KM_PURPOSE_RESHARE)
+		km_reshare_join(p, run, body);
 	km_setup_join_sid(body, sid);
 	km_put_u8(&p->scratch, KM_FRAME_ENVELOPE);
 	int err = km_msg_build(&p->scratch, KM_PROTO_SETUP, KM_SETUP_JOIN, p->self, 0, sid, &shape, body, &p->s->identity);
@@ -45,7 +47,7 @@ static int send_join(struct km_peer *p, struct km_run *run)
 		return err;
 	}
 	/* the bytes are sent (and gone) before the run may begin on them */
-	memcpy(own, p->scratch.data + 1, KM_JOIN_LEN);
+	memcpy(own, p->scratch.data + 1, KM_MSG_HEAD + (size_t)msg.body_len);
 	msg.raw = own;
 	km_peer_send_set(p, run->prop.participants);
 	joined(p, run, &msg);
@@ -75,6 +77,8 @@ static void take_join(struct km_peer *p, struct km_run *run, const struct km_msg
 		km_peer_drop_frame(p, KM_DROP_SIGNATURE);
 		return;
 	}
+	if (run->prop.purpose == KM_PURPOSE_RESHARE && !km_reshare_may_join(p, run, msg))
+		return;
 	joined(p, run, msg);
 }
 
@@ -82,7 +86,7 @@ static void on_join(struct km_peer *p, unsigned from, int relayed, const struct 
 {
 	struct km_early_join *e;
 
-	if (msg->body_len != KM_JOIN_BODY) {
+	if (msg->body_len != KM_JOIN_BODY && msg->body_len != KM_JOIN_RESHARE) {
 		km_peer_drop_frame(p, KM_DROP_GARBAGE);
 		return;
 	}
@@ -94,7 +98,8 @@ static void on_join(struct km_peer *p, unsigned from, int relayed, const struct 
 	}
 	/* it overtook the proposal, which comes over another channel */
 	e = &p->early_join[from][p->early_join_at[from]++ % KM_EARLY_JOINS];
-	memcpy(e->raw, msg->raw, sizeof(e->raw));
+	e->len = KM_MSG_HEAD + (size_t)msg->body_len;
+	memcpy(e->raw, msg->raw, e->len);
 	e->at_us = p->now.mono_us;
 }
 
@@ -110,7 +115,7 @@ static void take_early_joins(struct km_peer *p, const uint8_t proposal[KM_HASH_S
 			if (!run)
 				return;
 			if (memcmp(e->raw + KM_MSG_HEAD, proposal, KM_HASH_SIZE) == 0 && e->at_us + KM_JOIN_US > p->now.mono_us &&
-			    km_msg_parse(&msg, e->raw, sizeof(e->raw)) == KM_OK)
+			    km_msg_parse(&msg, e->raw, e->len) == KM_OK)
 				take_join(p, run, &msg);
 		}
 	}
@@ -181,7 +186,7 @@ out:
 
 /* ---- PROPOSE, receiving */
 
-static void send_refuse(struct km_peer *p, unsigned to, const uint8_t proposal[KM_HASH_SIZE], const struct km_refusal *why)
+void km_session_refuse(struct km_peer *p, unsigned to, const uint8_t proposal[KM_HASH_SIZE], const struct km_refusal *why)
 {
 	size_t len = strlen(why->text);
 
@@ -233,7 +238,7 @@ static void on_propose(struct km_peer *p, unsigned from, const struct km_msg *ms
 		if ((why.code == KM_REFUSE_ROSTER || why.code == KM_REFUSE_CLOCK) && km_links_may_log(p, from))
 			km_effects_log(p->fx, KM_LOG_WARN, "refused a run of peer %u (%s): %s", from, km_peer_name(p, from),
 				       why.text);
-		send_refuse(p, from, msg->digest, &why);
+		km_session_refuse(p, from, msg->digest, &why);
 		return;
 	}
 	struct km_run *run = km_run_new(p, from, &pr);
@@ -280,7 +285,7 @@ void km_session_on_refuse(struct km_peer *p, unsigned from, const uint8_t *d, si
 	struct km_run *run = km_run_by_proposal(p, proposal);
 	if (!run || run->initiator != p->self || run->state != KM_RUN_JOINING || !km_set_has(run->prop.participants, from))
 		return;
-	if (run->prop.purpose == KM_PURPOSE_DKG)
+	if (km_run_ceremony(run))
 		km_keygen_refused(p, run, from, code, text);
 	else if (code != KM_REFUSE_BUSY && code != KM_REFUSE_TABLE && km_links_may_log(p, from))
 		km_effects_log(p->fx, KM_LOG_WARN, "peer %u (%s) refuses to presign with us: %s", from, km_peer_name(p, from),

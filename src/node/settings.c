@@ -55,6 +55,8 @@ int km_roster_finish(struct km_roster *r)
 			continue;
 		if (!entry_ok(r, id))
 			goto bad;
+		if (r->removed >> (id - 1) & 1)
+			continue;
 		km_hash_u8(&h, p->id);
 		km_hash_field(&h, p->identity, KM_IDKEY_SIZE);
 		km_hash_field(&h, p->channel, KM_CHANKEY_SIZE);

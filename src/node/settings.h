@@ -18,7 +18,8 @@ struct km_roster_peer {
 struct km_roster {
 	struct km_roster_peer peer[KM_MAX_PEERS + 1];  /* by id */
 	uint32_t members;
-	unsigned n;
+	uint32_t removed;                     /* entries that are no members any more: they hear CERT, and say STORED and HAVE */
+	unsigned n;                           /* of members */
 	uint8_t hash[KM_HASH_SIZE];           /* over ids, identities and channel keys; names are local */
 };
 
@@ -36,6 +37,11 @@ struct km_key_policy {
 	uint32_t contexts;                    /* bits: km_context_bit */
 	uint8_t frontends[KM_MAX_FRONTENDS / 8]; /* bit id-1: may ask */
 	uint32_t rate;                        /* requests a second and frontend, 0 = no limit */
+	uint32_t members;                     /* the committee, 0 = the whole roster */
+	uint32_t excluded;                    /* of it: lost for good, old shares are wiped without their STORED */
+	int pinned;
+	uint8_t pin[KM_HASH_SIZE];            /* id of the key that a peer without a share of it expects */
+	uint32_t refresh_s;                   /* age of an epoch at which it is refreshed, 0 = only when an operator asks */
 };
 
 struct km_settings {

@@ -94,16 +94,27 @@ static void reply(struct km_peer *p, unsigned to, const uint8_t *presig_id, cons
 	km_peer_send(p, km_peer_addr(to));
 }
 
+/* The epoch that a presignature is of: any that is certified and not wiped. WHY not the highest alone: T live peers that share an older
+ * one would serve nothing (attack A21). */
+static struct km_key *epoch_of(struct km_peer *p, const struct km_sign *m, const struct km_held *h)
+{
+	struct km_key *top = km_key_by_id(p, m->req.key_id);
+
+	if (!top || !h || !h->key->share->usable || !km_key_same(h->key, top) || !KM_RULE(km_rule_any_epoch))
+		return top;
+	return h->key;
+}
+
 /* Steps 2 to 6 of a canary, which no frontend asks for: the text is the one of this key and quorum, and it is the first time. */
 static unsigned admit_canary(struct km_peer *p, const struct km_sign *m, const struct km_held *h, struct km_key **key)
 {
-	struct km_key *k = km_key_by_id(p, m->req.key_id);
+	struct km_key *k = epoch_of(p, m, h);
 	uint8_t want[KM_HASH_SIZE];
 
 	*key = k;
-	if (!k)
+	if (!km_key_by_id(p, m->req.key_id))
 		return KM_STATUS_UNKNOWN_KEY;
-	if (!h)
+	if (!h || !k)
 		return KM_STATUS_UNKNOWN_PRESIG;
 	km_canary_bytes(k, h->ps->quorum, want);
 	if (m->req.frontend || m->req.len != sizeof(want) || memcmp(m->req.data, want, sizeof(want)) != 0)
@@ -207,6 +218,8 @@ void km_signer_on_sign(struct km_peer *p, unsigned from, const uint8_t *d, size_
 		status = admit_canary(p, &m, h, &key);
 	else
 		status = km_admit_request(p, &m.req, request_id, m.mac, from, &key);
+	if (!status && !again && m.req.context != KM_CTX_CANARY)
+		key = epoch_of(p, &m, h);
 	if (again && (status == KM_STATUS_OK || status == KM_STATUS_RATE)) {
 		reply(p, from, m.presig_id, request_id, KM_STATUS_OK, rec);
 		return;

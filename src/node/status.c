@@ -46,10 +46,49 @@ static void status_peers(const struct km_peer *p, struct km_peer_status *out)
 	}
 }
 
+/* Every epoch of which there is a share or a certificate here, the highest first. */
+static void status_epochs(const struct km_peer *p, const struct km_key *key, struct km_status_key *out)
+{
+	for (const struct km_key *k = p->keys; k; k = k->next) {
+		const struct km_table *t = &k->share->table;
+		unsigned at = out->n_epochs;
+
+		if (k->wiped || !km_key_same(k, key))
+			continue;
+		for (; at && out->epochs[at - 1].number < t->number; at--)
+			out->epochs[at] = out->epochs[at - 1];
+		out->epochs[at] = (struct km_status_epoch){.number = t->number,
+							   .threshold = t->threshold,
+							   .members = t->members,
+							   .stored = k->cert.members,
+							   .share = k->holder,
+							   .certified = k->share->usable || k->bound,
+							   .serves = k->serves};
+		memcpy(out->epochs[at].table, t->hash, KM_HASH_SIZE);
+		out->n_epochs++;
+	}
+}
+
+static void status_pools(const struct km_peer *p, const struct km_key *k, struct km_status_key *out)
+{
+	uint32_t usable = km_blame_usable(p, &k->share->table);
+
+	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
+		out->held += k->held[i];
+	for (unsigned i = 0; i < k->n_pools; i++) {
+		const struct km_pool *pool = &k->pool[i];
+
+		if (!pool->ready && (pool->quorum & ~usable))
+			continue;
+		out->pools[out->n_pools++] = (struct km_status_pool){pool->quorum, pool->ready, !(pool->quorum & ~usable)};
+		out->ready += pool->ready;
+	}
+}
+
 static int status_key(const struct km_peer *p, const struct km_key *k, struct km_status_key *out)
 {
 	const struct km_table *t = &k->share->table;
-	uint32_t usable = km_blame_usable(p, t);
+	unsigned epochs = 0, pools = 0;
 
 	memcpy(out->name, t->name, sizeof(out->name));
 	memcpy(out->key_id, t->key_id, KM_HASH_SIZE);
@@ -59,20 +98,24 @@ static int status_key(const struct km_peer *p, const struct km_key *k, struct km
 	out->members = t->members;
 	out->curve = t->curve;
 	out->x = t->x;
-	for (unsigned i = 1; i <= KM_MAX_PEERS; i++)
-		out->held += k->held[i];
-	out->pools = calloc(k->n_pools + 1, sizeof(*out->pools));
-	if (!out->pools)
-		return KM_E_NOMEM;
-	for (unsigned i = 0; i < k->n_pools; i++) {
-		const struct km_pool *pool = &k->pool[i];
-
-		if (!pool->ready && (pool->quorum & ~usable))
-			continue;
-		out->pools[out->n_pools++] = (struct km_status_pool){pool->quorum, pool->ready, !(pool->quorum & ~usable)};
-		out->ready += pool->ready;
+	for (const struct km_key *o = p->keys; o; o = o->next) {
+		epochs += km_key_same(o, k);
+		pools += km_key_same(o, k) ? o->n_pools : 0;
 	}
+	out->pools = calloc(pools + 1, sizeof(*out->pools));
+	out->epochs = calloc(epochs + 1, sizeof(*out->epochs));
+	if (!out->pools || !out->epochs)
+		return KM_E_NOMEM;
+	for (const struct km_key *o = p->keys; o; o = o->next)
+		if (km_key_same(o, k) && o->share->usable)
+			status_pools(p, o, out);
+	status_epochs(p, k, out);
 	return KM_OK;
+}
+
+static int shown(const struct km_peer *p, const struct km_key *k)
+{
+	return k->share->usable && km_key_by_id((struct km_peer *)p, k->share->table.key_id) == k;
 }
 
 static void activity(const struct km_peer *p, struct km_peer_status *out)
@@ -84,14 +127,15 @@ static void activity(const struct km_peer *p, struct km_peer_status *out)
 		if (run->state != KM_RUN_JOINING && run->state != KM_RUN_ACTIVE)
 			continue;
 		out->runs_active++;
-		if (run->prop.purpose == KM_PURPOSE_DKG)
+		if (km_run_ceremony(run))
 			dkg = run;
 		else
 			presigning++;
 	}
 	if (dkg)
-		km_format(out->activity, sizeof(out->activity), "key generation of %s: round %u of 6", dkg->prop.name,
-			  dkg->m ? dkg->m->round : 0);
+		km_format(out->activity, sizeof(out->activity), "%s of %s: round %u of %u",
+			  dkg->prop.purpose == KM_PURPOSE_DKG ? "key generation" : "reshare", dkg->prop.name, dkg->m ? dkg->m->round : 0,
+			  dkg->prop.purpose == KM_PURPOSE_DKG ? 6u : 5u);
 	else if (p->keygen.state == KM_KEYGEN_CANARY)
 		km_format(out->activity, sizeof(out->activity), "first signatures of %s", p->keygen.name);
 	else if (presigning)
@@ -118,12 +162,12 @@ int km_peer_status(const struct km_peer *p, struct km_peer_status *out)
 	memcpy(out->roster, p->s->roster.hash, KM_HASH_SIZE);
 	status_peers(p, out);
 	for (const struct km_key *k = p->keys; k; k = k->next)
-		n += k->share->usable;
+		n += (unsigned)shown(p, k);
 	out->keys = calloc(n + 1, sizeof(*out->keys));
 	if (!out->keys)
 		return KM_E_NOMEM;
 	for (const struct km_key *k = p->keys; k; k = k->next) {
-		if (!k->share->usable)
+		if (!shown(p, k))
 			continue;
 		if (status_key(p, k, &out->keys[out->n_keys++])) {
 			km_peer_status_clear(out);
@@ -149,8 +193,10 @@ int km_peer_status(const struct km_peer *p, struct km_peer_status *out)
 
 void km_peer_status_clear(struct km_peer_status *s)
 {
-	for (unsigned i = 0; s->keys && i < s->n_keys; i++)
+	for (unsigned i = 0; s->keys && i < s->n_keys; i++) {
 		free(s->keys[i].pools);
+		free(s->keys[i].epochs);
+	}
 	free(s->keys);
 	s->keys = NULL;
 	s->n_keys = 0;

@@ -46,6 +46,9 @@ enum km_request_kind {
 	KM_REQUEST_SIGN = 1,  /* frontend */
 	KM_REQUEST_KEYGEN,    /* peer */
 	KM_REQUEST_CLEAR,     /* peer: what is held against another one is forgotten here */
+	KM_REQUEST_REFRESH,   /* peer: new shares of a key for the committee of the configuration */
+	KM_REQUEST_RESHARE,   /* peer: the same, for another committee or threshold than the present one */
+	KM_REQUEST_RECOVER,   /* peer: the same, and `peer` must be among those that get a share */
 };
 
 struct km_request {
@@ -57,10 +60,11 @@ struct km_request {
 	uint32_t deadline_ms;           /* from now */
 	const uint8_t *data;            /* the bytes to be signed, borrowed */
 	size_t len;
-	/* KEYGEN */
+	/* KEYGEN, REFRESH, RESHARE, RECOVER */
 	char name[KM_MAX_NAME + 1];
-	uint8_t threshold, curve;
-	/* CLEAR */
+	uint8_t threshold, curve;       /* RESHARE: 0 = as configured */
+	uint32_t members;               /* RESHARE: 0 = as configured */
+	/* CLEAR, RECOVER */
 	uint8_t peer;
 };
 

@@ -28,6 +28,8 @@ enum km_frame {
 	KM_FRAME_SIGN = 16,
 	KM_FRAME_SHARE = 17,
 	KM_FRAME_RECORD_ASK = 18,
+	KM_FRAME_CERT = 19,     /* u32 len, table, certificate of an epoch */
+	KM_FRAME_HAVE = 20,     /* table hash, u32 members: whose STORED of it the sender has on its disk */
 	/* frontend <-> peer */
 	KM_FRAME_REQ = 32,
 	KM_FRAME_REPLY = 33,
@@ -56,7 +58,7 @@ struct km_hello {
 	uint64_t time_ms;
 };
 
-#define KM_HEALTH_MAX_TABLES 16
+#define KM_HEALTH_MAX_TABLES 32
 struct km_health {                       /* peer -> peer, every second, jittered */
 	uint8_t incarnation[KM_NONCE_SIZE];
 	uint8_t roster[KM_HASH_SIZE];

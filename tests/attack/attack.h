@@ -12,12 +12,15 @@
 
 static inline void rules_all(void)
 {
-	km_rules_off = 0;
+	km_rules_off = km_rules_off_too = 0;
 }
 
 static inline void rule_off(enum km_rule rule)
 {
-	km_rules_off |= (uint64_t)1 << rule;
+	if (rule < 64)
+		km_rules_off |= (uint64_t)1 << rule;
+	else
+		km_rules_off_too |= (uint64_t)1 << (rule - 64);
 }
 
 #endif

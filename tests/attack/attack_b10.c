@@ -17,7 +17,9 @@ static int tap_selective(struct mesh *m, struct mesh_packet *k)
 {
 	if (k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == KM_PROTO_DKG && k->data[4] == KM_DKG_G6 && k->from.id == EVIL && k->to.id != 1)
 		return 0;
-	return k->data[0] != KM_FRAME_RELAY || k->from.id != 1 || !alone;
+	if (k->data[0] == KM_FRAME_CERT && k->from.id == EVIL)
+		return 0;
+	return (k->data[0] != KM_FRAME_RELAY && k->data[0] != KM_FRAME_CERT) || k->from.id != 1 || !alone;
 }
 
 static int usable(unsigned id)

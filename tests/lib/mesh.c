@@ -426,9 +426,15 @@ void mesh_run(struct mesh *m, uint64_t us)
 int mesh_keygen(struct mesh *m, unsigned id, uint64_t max_us)
 {
 	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .name = "www", .curve = m->node[id].key[0].curve};
-	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = 99, .request = &rq};
 
 	rq.threshold = m->node[id].key[0].threshold;
+	return mesh_operate(m, id, &rq, max_us);
+}
+
+int mesh_operate(struct mesh *m, unsigned id, const struct km_request *rq, uint64_t max_us)
+{
+	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = 99, .request = rq};
+
 	m->result = 0;
 	KM_ASSERT(mesh_step(m, id, &ev) == KM_OK);
 	for (uint64_t t = 0; t < max_us && !m->result; t += 100000)

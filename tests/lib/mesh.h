@@ -29,7 +29,7 @@ struct mesh_node {
 	struct km_key_policy key[2];
 	struct km_frontend_entry frontend;
 	struct km_peer *peer;            /* NULL: down */
-	struct mesh_file file[16];
+	struct mesh_file file[256];
 	unsigned n_files, starts;
 	int disk_err;                    /* what PERSISTED says */
 	struct km_audit_chain chain;     /* the audit log: what was appended, and its tree */
@@ -87,6 +87,8 @@ void mesh_settle(struct mesh *m);
 void mesh_run(struct mesh *m, uint64_t us);
 /* Asks peer id for a key and runs until the answer; its err. */
 int mesh_keygen(struct mesh *m, unsigned id, uint64_t max_us);
+/* The same for any request of an operator. */
+int mesh_operate(struct mesh *m, unsigned id, const struct km_request *rq, uint64_t max_us);
 /* A tls13-server request of the frontend; with_mac: set of peers that get a right authenticator. */
 void mesh_request(struct mesh *m, unsigned aggregator, const uint8_t key_id[KM_HASH_SIZE], unsigned salt, uint32_t with_mac);
 /* The request bytes of a salt, and whether the reply is a signature on them under x. */

@@ -58,7 +58,9 @@ struct sim_options {
 	X(clock_steps) X(hedges) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
 	X(relays) X(aborts) X(refusals) X(late_jobs) X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks)   \
 	X(evil_seeds) X(evil_many) X(evil_in_dkg) X(alloc_failures) X(old_disks) X(cores) X(cheats_failed) X(failures_blamed) \
-	X(corrupt_searched) X(clones_noticed) X(clones_unnoticed) X(cloned_signs)
+	X(corrupt_searched) X(clones_noticed) X(clones_unnoticed) X(cloned_signs) \
+	X(reshares) X(reshares_failed) X(epochs_certified) X(shares_wiped) X(epochs_together) X(candidates_stuck) X(crashes_in_reshare) \
+	X(shares_recovered)
 struct sim_counters {
 #define SIM_COUNTER_FIELD(name) uint64_t name;
 	SIM_COUNTERS(SIM_COUNTER_FIELD)
@@ -108,6 +110,8 @@ void sim_partition(struct sim *s, uint32_t side);
 void sim_inject(struct sim *s, struct km_addr to, struct km_addr from, const uint8_t *data, size_t len);
 /* An operator's key generation at a peer; the outcome shows in sim_result(token). */
 uint64_t sim_keygen(struct sim *s, unsigned peer, const char *name);
+/* The same for any request of an operator. */
+uint64_t sim_operate(struct sim *s, unsigned peer, const struct km_request *rq);
 /* A client's signature request at a frontend over a well-formed TLS 1.3 content made from `nonce`. */
 uint64_t sim_sign(struct sim *s, unsigned frontend, const char *key, uint64_t nonce, uint32_t deadline_ms);
 /* Those bytes alone; returns their number. */

@@ -251,6 +251,11 @@ static void core_only(struct swarm *w)
 		served(w, 3, CORE_DEADLINE_MS, 1000ull * CORE_DEADLINE_MS);
 }
 
+static void serve_one(struct swarm *w)
+{
+	served(w, 1, DEADLINE_MS, ONE_RETRY_US);
+}
+
 /* Where those who cheat can stop the making of a key for good: with nobody to be left out, or where nobody proves anything. */
 static int key_owed(struct swarm *w)
 {
@@ -291,6 +296,8 @@ void swarm_liveness(struct swarm *w)
 		/* more than the pools may hold: these wait for the next run */
 		if (!w->evil.n && o->curve == KM_CURVE_P256 && !sim_broken(w->s))
 			served(w, 6, DEADLINE_MS, 1000ull * DEADLINE_MS);
+		if (!w->evil.n && !w->restorable && !sim_broken(w->s))
+			swarm_epochs_calm(w, serve_one);
 		if (!w->evil.n && !w->restorable && !sim_broken(w->s) && !swarm_pick(w, 0, 1))
 			one_dead(w);
 		if (!sim_broken(w->s))

@@ -4,7 +4,8 @@
  *  2 a signature verifies that no authorised frontend asked for; one that does not verify reaches a client
  *  3 what T-1 corrupt peers hold in memory and on disk has the key, another's share, or makes a signature: at rest, in
  *    sim_blame.c of the swarm; their shares of a request are 1 and 2
- *  4 a key changes; crashes leave no T usable shares of one epoch (at rest). Epochs that follow one another do not exist yet
+ *  4 a key changes; a share is wiped before all members of a higher epoch have stored theirs (sim_epoch.c); crashes leave no T usable shares
+ *    of one epoch (at rest)
  *  5 a run mixes lives of its participants; a presignature is used in another life than the one that made it
  *  6 an honest peer is convicted or disputed by an honest one. Not meant: one of which two instances live and know nothing (sim_clone.c);
  *    as an owner it may also ask for two requests under one presignature, of which one completes
@@ -263,7 +264,8 @@ static void check_envelope(struct sim *s, struct sim_node *from, const uint8_t *
 	if (m.proto == KM_PROTO_SETUP && m.round == 2 && m.body_len >= KM_HASH_SIZE + KM_NONCE_SIZE &&
 	    !same_as_ever(&s->lives, "incarnation", 0, m.body + KM_HASH_SIZE, KM_NONCE_SIZE, (uint64_t)from->era << 8 | id))
 		sim_break(s, "invariant 5: peer %u joins under an incarnation of another life", id);
-	if ((m.proto == KM_PROTO_MAJORITY || m.proto == KM_PROTO_ANY || (m.proto == KM_PROTO_DKG && m.round < 6)) &&
+	if ((m.proto == KM_PROTO_MAJORITY || m.proto == KM_PROTO_ANY ||
+	     ((m.proto == KM_PROTO_DKG || m.proto == KM_PROTO_RESHARE) && m.round < KM_STORED_ROUND)) &&
 	    !same_as_ever(&s->lives, "run", id, m.sid, KM_HASH_SIZE, from->era))
 		sim_break(s, "invariant 5: peer %u speaks in one run from two lives", id);
 }
@@ -312,6 +314,7 @@ static void learn_share(struct sim *s, struct sim_node *node, const struct km_ef
 		node->secret_len[2] = km_curve_scalar_size(sh->table.curve);
 		km_secret_encode(sh->table.curve, node->secret[2], &sh->x_i);
 		learn_key(s, &sh->table, sh->usable);
+		sim_epoch_learn(s, node, &sh->table, sh->usable);
 	}
 	km_secret_free(sh);
 }
@@ -342,6 +345,8 @@ static void look_in_text(struct sim *s, const struct sim_node *node, const char 
 
 void sim_check_effect(struct sim *s, struct sim_node *node, const struct km_effect *e)
 {
+	if (e->kind == KM_EFFECT_PERSIST)
+		sim_epoch_persist(s, node, e);
 	if (e->kind == KM_EFFECT_PERSIST && e->secret) {
 		learn_share(s, node, e);
 		return;
@@ -410,33 +415,6 @@ static void check_bounds(struct sim *s, const struct sim_node *node)
 		sim_break(s, "invariant 10: peer %u holds %zu requests, %zu records", node->addr.id, p->flights.n, p->n_records);
 }
 
-/* Every key that ever became usable anywhere: T members with its share on disk, all of one table. */
-static void check_shares(struct sim *s)
-{
-	struct km_share *sh = km_secret_alloc(sizeof(*sh));
-	unsigned have[SIM_MAX_KEYS] = {0}, need[SIM_MAX_KEYS] = {0};
-
-	KM_ASSERT(sh);
-	for (unsigned i = 1; i <= s->opt.n; i++) {
-		for (size_t k = 0; k < s->peers[i].n_files; k++) {
-			const struct sim_file *f = &s->peers[i].files[k];
-
-			if (!f->data || km_share_decode(sh, f->data, f->len) != KM_OK)
-				continue;
-			for (unsigned j = 0; j < s->n_keys; j++) {
-				if (memcmp(s->keys[j].key_id, sh->table.key_id, KM_HASH_SIZE) != 0)
-					continue;
-				have[j]++;
-				need[j] = sh->table.threshold;
-			}
-		}
-	}
-	for (unsigned j = 0; j < s->n_keys; j++)
-		if (s->keys[j].usable && (!need[j] || have[j] < need[j]))
-			sim_break(s, "invariant 4: %u shares left of key %s, %u make it", have[j], s->keys[j].name, need[j]);
-	km_secret_free(sh);
-}
-
 void sim_check_rest(struct sim *s)
 {
 	for (unsigned i = 1; i <= s->opt.n; i++)
@@ -445,7 +423,7 @@ void sim_check_rest(struct sim *s)
 	for (unsigned i = 1; i <= s->opt.frontends; i++)
 		if (s->fronts[i].alive && s->fronts[i].frontend->in_flight)
 			sim_break(s, "invariant 10: frontend %u still has %u requests", i, s->fronts[i].frontend->in_flight);
-	check_shares(s);
+	sim_epoch_rest(s);
 }
 
 void sim_check_clear(struct sim *s)
@@ -457,5 +435,6 @@ void sim_check_clear(struct sim *s)
 	sim_map_clear(&s->lives);
 	sim_map_clear(&s->dkgs);
 	sim_map_clear(&s->requests);
+	sim_epoch_clear(s);
 	free(s->asked);
 }

@@ -29,6 +29,14 @@ static void put(struct sim_file *f, const uint8_t *data, size_t len)
 	}
 }
 
+const struct sim_file *sim_disk_find(const struct sim_node *node, const char *name)
+{
+	for (size_t i = 0; i < node->n_files; i++)
+		if (strcmp(node->files[i].name, name) == 0)
+			return &node->files[i];
+	return NULL;
+}
+
 void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len)
 {
 	put(file(node, name), data, len);

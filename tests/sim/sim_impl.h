@@ -4,7 +4,7 @@
  *	sim_node.c   lives of nodes, their disks, their effects     sim_net.c    packets; clients and operators
  *	sim_check.c  the invariants                                 sim_trace.c  the trace, for machines and for people
  *	sim_disk.c   disks, and their former contents                sim_clone.c  two instances of one peer
- *	sim_log.c    audit logs
+ *	sim_log.c    audit logs                                      sim_epoch.c  what epochs must keep to
  */
 #ifndef KM_SIM_IMPL_H
 #define KM_SIM_IMPL_H
@@ -82,6 +82,13 @@ struct sim_key {
 	int usable;                   /* somewhere, once */
 };
 #define SIM_MAX_KEYS 32
+
+/* Every table that an honest peer ever stored a share of. */
+struct sim_epoch {
+	struct km_table table;
+	uint64_t name;                /* of its share file, hashed */
+	int certified;                /* somewhere, once */
+};
 #define SIM_REPLAY 64
 
 struct sim {
@@ -122,6 +129,8 @@ struct sim {
 	struct sim_asked *asked;
 	size_t n_asked, cap_asked;
 	struct sim_key keys[SIM_MAX_KEYS];
+	struct sim_epoch *epochs;
+	size_t n_epochs, cap_epochs;
 	unsigned n_keys;
 	int any_corrupt;
 };
@@ -159,8 +168,16 @@ unsigned sim_clone_readers(struct sim *s, const struct sim_item *it);
 void sim_shadow_step(struct sim *s, struct sim_node *node, const struct km_event *ev, struct km_job *job, int err);
 /* The next effect of the shadow, which is the same as e; NULL without shadow. */
 struct km_effect *sim_shadow_effect(struct sim *s, struct sim_node *node, const struct km_effect *e);
-/* sim_disk.c */
 void sim_disk_copy(struct sim_node *to, const struct sim_node *from);
+/* sim_epoch.c */
+void sim_epoch_persist(struct sim *s, struct sim_node *node, const struct km_effect *e);
+void sim_epoch_learn(struct sim *s, struct sim_node *node, const struct km_table *t, int usable);
+/* Invariant 4 at rest: every key that ever was usable has T shares of one certified epoch on disks. */
+void sim_epoch_rest(struct sim *s);
+void sim_epoch_clear(struct sim *s);
+/* sim_disk.c */
+/* NULL: never written. data NULL: removed. */
+const struct sim_file *sim_disk_find(const struct sim_node *node, const char *name);
 void sim_disk_write(struct sim_node *node, const char *name, const uint8_t *data, size_t len);
 void sim_disk_remember(struct sim_node *node);                 /* the copy that may come back */
 void sim_disk_restore(struct sim *s, struct sim_node *node);

@@ -188,10 +188,16 @@ static void refuse(struct sim *s, uint64_t token, int err)
 uint64_t sim_keygen(struct sim *s, unsigned peer, const char *name)
 {
 	struct km_request rq = {.kind = KM_REQUEST_KEYGEN, .threshold = (uint8_t)s->opt.threshold, .curve = s->policy.curve};
-	uint64_t token = new_result(s, &s->peers[peer], 0);
-	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = token, .request = &rq};
 
 	snprintf(rq.name, sizeof(rq.name), "%s", name);
+	return sim_operate(s, peer, &rq);
+}
+
+uint64_t sim_operate(struct sim *s, unsigned peer, const struct km_request *rq)
+{
+	uint64_t token = new_result(s, &s->peers[peer], 0);
+	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = token, .request = rq};
+
 	if (!s->peers[peer].alive) {
 		refuse(s, token, KM_E_STATE);
 		return token;

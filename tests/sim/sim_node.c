@@ -340,6 +340,7 @@ static void die(struct sim *s, struct sim_node *node, int silently)
 	if (sim_runs_active(node)) {
 		s->count.crashes_in_run++;
 		s->count.crashes_in_dkg += km_run_count(node->peer, 0, KM_PURPOSE_DKG) != 0;
+		s->count.crashes_in_reshare += km_run_count(node->peer, 0, KM_PURPOSE_RESHARE) != 0;
 	}
 	sim_bury(s, node);
 	for (unsigned i = 1; !silently && i <= sim_nodes(s); i++) {

@@ -51,6 +51,7 @@ static void safety(struct swarm *w)
 		for (unsigned k = swarm_pick(w, 0, 3); k; k--)
 			swarm_ask(w, swarm_pick(w, 1, sim_opt(w->s)->frontends), swarm_pick(w, 200, 4000));
 		sim_run(w->s, 1000ull * swarm_pick(w, 1, 400), NULL, NULL);
+		swarm_epochs_step(w);
 	}
 }
 
@@ -89,6 +90,7 @@ void swarm_run(uint64_t seed, unsigned curve, int verbose, int again, struct swa
 	o.seed = seed;
 	o.verbose = verbose;
 	swarm_draw(&w, &o);
+	swarm_epochs_draw(&w, key);
 	if (curve)
 		o.curve = curve;
 	swarm_in_words(&w, &o, out->shape, sizeof(out->shape));

@@ -35,6 +35,12 @@ struct swarm {
 	int real_signatures;       /* Ed25519 */
 	int real_ot;               /* base OTs over the group */
 	struct swarm_blame blame;
+	struct {
+		struct km_rng rng;
+		int on;
+		unsigned left;     /* requests of operators still to come before the calm */
+		uint64_t above;    /* the name that the last refresh has to exceed */
+	} epochs;
 	const char *phase;
 	char why[80];              /* not settled */
 };
@@ -48,6 +54,10 @@ void swarm_in_words(const struct swarm *w, const struct sim_options *o, char *ou
 void swarm_ask(struct swarm *w, unsigned frontend, uint32_t deadline_ms);
 int swarm_usable_somewhere(struct sim *s);
 void swarm_operate(struct swarm *w);
+/* sim_refresh.c */
+void swarm_epochs_draw(struct swarm *w, const uint8_t seed[KM_SEED_SIZE]);
+void swarm_epochs_step(struct swarm *w);
+void swarm_epochs_calm(struct swarm *w, void (*serve)(struct swarm *w));
 /* sim_calm.c */
 void swarm_liveness(struct swarm *w);
 /* sim_blame.c */

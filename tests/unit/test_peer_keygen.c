@@ -317,7 +317,9 @@ static int tap_selective(struct mesh *m, struct mesh_packet *k)
 		muted++;
 		return 0;
 	}
-	return k->data[0] != KM_FRAME_RELAY || k->from.id != 1 || !heal_after;
+	if (k->data[0] == KM_FRAME_CERT && k->from.id == 3)
+		return 0;
+	return (k->data[0] != KM_FRAME_RELAY && k->data[0] != KM_FRAME_CERT) || k->from.id != 1 || !heal_after;
 }
 
 /* A corrupt member says STORED to one only, and is never heard again: the one hands it on, even after a restart. */

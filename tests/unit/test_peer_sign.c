@@ -1,5 +1,6 @@
 /* test_peer_sign.c: what a signer and an aggregator accept, in the order of the protocol, and what each refusal leaves behind. */
 #include <stdlib.h>
+#include "base/secret.h"
 #include "lib/test.h"
 #include "lib/mesh.h"
 #include "node/peer_impl.h"
@@ -204,9 +205,15 @@ static void test_signer_refuses(void **state)
 	prepare(1);
 	struct km_held *h = held_by(2, 1, 2);
 	struct km_key *key = h->key, other = *key;
+	struct km_share *share = km_secret_alloc(sizeof(*share));
+	assert_non_null(share);
+	*share = *key->share;
+	share->table.key_id[0] ^= 1;
+	other.share = share;
 	h->key = &other;
 	refused(KM_STATUS_EPOCH);
 	h->key = key;
+	km_secret_free(share);
 	/* a member is quarantined */
 	prepare(1);
 	peer(2)->quarantined = h->ps->quorum & ~(km_set_bit(1) | km_set_bit(2));

@@ -248,6 +248,7 @@ static void test_possible(void **state)
 #define DEALER 2
 #define LEAVES 1
 #define COMES 5
+#define NEW 6
 #define Q 0x07
 #define J 0x3e
 
@@ -572,9 +573,10 @@ static void test_split(void **state)
 	struct rsh_key key;
 
 	rsh_key_make(&key, 32, curve, 0x1f, 3);
-	for (unsigned k = 0; k < 10; k++) {
+	for (unsigned k = 0; k < 15; k++) {
+		static const uint8_t evils[] = { DEALER, COMES, NEW };
 		unsigned round = 1 + k % 5;
-		struct split s = { .evil = k < 5 ? DEALER : COMES, .round = round, .victim = 6 };
+		struct split s = { .evil = evils[k / 5], .round = round, .victim = k < 10 ? NEW : COMES };
 		uint32_t convicted = 0;
 		struct km_outs outs;
 		struct km_buf b;
@@ -586,7 +588,7 @@ static void test_split(void **state)
 		r.d.corrupt = km_set_bit(s.evil);
 		net_tap(r.d.net, split_tap, &s);
 		dkg_run(&r.d, 1);
-		assert_false(dkg_party(&r.d, 6)->done);
+		assert_false(dkg_party(&r.d, s.victim)->done);
 		for (unsigned i = km_set_next(dkg_honest(&r.d), 0); i; i = km_set_next(dkg_honest(&r.d), i)) {
 			assert_int_equal(dkg_party(&r.d, i)->convicted & ~km_set_bit(s.evil), 0);
 			convicted |= dkg_party(&r.d, i)->convicted;
@@ -596,7 +598,7 @@ static void test_split(void **state)
 		km_buf_init(&b);
 		km_outs_init(&outs);
 		if (!convicted && round < 5) {
-			assert_int_equal(km_dkg_headers(r.d.m[6], round, &b), KM_OK);
+			assert_int_equal(km_dkg_headers(r.d.m[s.victim], round, &b), KM_OK);
 			assert_int_equal(km_dkg_compare_headers(r.d.m[3], b.data, b.len, &outs), KM_OK);
 			assert_true(outs.head && outs.head->kind == KM_OUT_CONVICT && outs.head->peer == s.evil && !outs.head->next);
 			check_equivocation(&r, outs.head->data, outs.head->len, s.evil);

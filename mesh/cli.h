@@ -36,6 +36,7 @@ int kmd_cmd_evidence(int argc, char **argv);
 int kmd_cmd_transcript(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
 int kmd_cmd_rotate(int argc, char **argv);
+int kmd_cmd_retire(int argc, char **argv);
 int kmd_cmd_audit(int argc, char **argv);
 /* Of audit logs, on standard output: one entry as a line; a unix time in ms; " name=HEX". */
 void kmd_cli_show_entry(uint64_t seq, const uint8_t *entry, size_t len);

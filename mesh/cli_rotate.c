@@ -334,3 +334,44 @@ int kmd_cmd_rotate(int argc, char **argv)
 	json_decref(r.frontend);
 	return status;
 }
+
+/* ---- keymesh retire */
+
+int kmd_cmd_retire(int argc, char **argv)
+{
+	static const struct option options[] = {{"force", no_argument, NULL, 'f'}, {"socket", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+	struct km_rpc_retire m = {.force = 0};
+	const char *socket = NULL;
+	struct km_rpc_frame f;
+	struct km_rpc_text text;
+	struct kmd_cli c;
+	struct km_buf b;
+	int opt, err, status = KMD_EXIT_OK;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'f')
+			m.force = 1;
+		else if (opt == 's')
+			socket = optarg;
+		else
+			return kmd_cli_usage("retire", "wrong option");
+	}
+	if (optind + 1 != argc || !km_rpc_name_valid(argv[optind], strlen(argv[optind])))
+		return kmd_cli_usage("retire", "one NAME of a key is needed");
+	memcpy(m.name, argv[optind], strlen(argv[optind]));
+	km_buf_init(&b);
+	err = kmd_cli_open(&c, socket);
+	if (!err)
+		err = km_rpc_encode_retire(&b, c.seq, &m);
+	if (!err)
+		err = kmd_cli_call(&c, &b, KM_RPC_DONE, KMD_CLI_DEADLINE_MS, &f);
+	if (!err)
+		err = km_rpc_decode_text(&f, &text);
+	if (err)
+		status = kmd_cli_error(err, "%s", c.fail.text[0] ? c.fail.text : km_strerror(err));
+	else
+		printf("%.*s\n", (int)text.len, text.text);
+	kmd_cli_close(&c);
+	km_buf_clear(&b);
+	return status;
+}

@@ -61,6 +61,13 @@ static const struct kmd_command commands[] = {
 	  "  --dir DIR             where key file and request are written (default: here)\n"
 	  "  --socket SOCKET       of a keymeshd with role frontend\n"
 	  "  --peer-socket SOCKET  of one with role peer, if that is another\n" },
+	{ "retire", kmd_cmd_retire, "end a key at one peer: its share is wiped",
+	  "keymesh retire NAME [--force] [--socket SOCKET]\n"
+	  "\n"
+	  "Wipes every share of NAME that the asked peer holds, on the disk too. Nothing brings it back but a backup: the key is gone when fewer\n"
+	  "peers than its threshold have kept theirs. Each operator does it for his own peer. Refused while the key was in use within ten\n"
+	  "minutes, or the peer was started within them.\n"
+	  "  --force    all the same\n" },
 	{ "evidence", kmd_cmd_evidence, "judge a proof that a peer has cheated",
 	  "keymesh evidence verify FILE [--roster FILE] [--table FILE]\n"
 	  "       keymesh evidence list [--state DIR]\n"

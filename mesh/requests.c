@@ -329,6 +329,35 @@ static int on_keygen(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	return KM_OK;
 }
 
+static int on_retire(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
+{
+	struct km_request req = {.kind = KM_REQUEST_RETIRE};
+	struct km_rpc_retire m;
+	char what[KM_MAX_NAME + 32];
+	int err = km_rpc_decode_retire(f, &m);
+
+	if (err)
+		return err;
+	if (!is_admin(d, kmd_client_uid(c))) {
+		send_error(c, f->seq, KM_E_RIGHTS, "only users in listen.admin_users of keymesh.conf may retire keys");
+		return KM_OK;
+	}
+	if (!d->peer) {
+		send_error(c, f->seq, KM_E_STATE, "this keymeshd has not the role peer; ask one that has");
+		return KM_OK;
+	}
+	memcpy(req.name, m.name, sizeof(req.name));
+	req.force = m.force;
+	kmd_log(KM_LOG_NOTICE, "the end of key %s here was asked for by user %u", req.name, (unsigned)kmd_client_uid(c));
+	snprintf(what, sizeof(what), "retire %s%s", m.name, m.force ? " by force" : "");
+	if (kmd_daemon_operator(d, KM_AUDIT_DO_OTHER, kmd_client_uid(c), what)) {
+		send_error(c, f->seq, KM_E_IO, "this cannot be written to the audit log, so it is not done; see the log of keymeshd");
+		return KM_OK;
+	}
+	give_request(d, c, KMD_SIDE_PEER, f->seq, &req);
+	return KM_OK;
+}
+
 static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
 	struct km_request req = {.kind = KM_REQUEST_CLEAR};
@@ -480,6 +509,8 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 		return on_keygen(d, c, f);
 	case KM_RPC_CLEAR:
 		return on_clear(d, c, f);
+	case KM_RPC_RETIRE:
+		return on_retire(d, c, f);
 	case KM_RPC_RESEAL:
 		return on_reseal(d, c, f);
 	case KM_RPC_RECORD:

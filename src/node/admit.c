@@ -128,7 +128,7 @@ unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uin
 	return KM_STATUS_OK;
 }
 
-int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE],
+int km_admit_spent(struct km_peer *p, const struct km_req *req, struct km_key *key, const uint8_t request_id[KM_HASH_SIZE],
 		   unsigned owner, struct km_spend **spend)
 {
 	struct km_spend *s = km_idmap_find(&p->spends, request_id);
@@ -152,6 +152,8 @@ int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_
 	}
 	s->n++;
 	s->records++;
+	if (req->frontend)
+		key->used_us = p->now.mono_us;
 	*spend = s;
 	return KM_OK;
 }

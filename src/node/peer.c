@@ -421,6 +421,7 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 	switch (ev->kind) {
 	case KM_EVENT_START:
 		p->started = 1;
+		p->started_us = p->now.mono_us;
 		km_key_start(p);
 		km_links_start(p);
 		break;
@@ -443,6 +444,8 @@ static void dispatch(struct km_peer *p, const struct km_event *ev)
 			km_blame_request_clear(p, ev->token, ev->request);
 		else if (ev->request && ev->request->kind >= KM_REQUEST_REFRESH && ev->request->kind <= KM_REQUEST_RECOVER)
 			km_reshare_request(p, ev->token, ev->request);
+		else if (ev->request && ev->request->kind == KM_REQUEST_RETIRE)
+			km_retire_request(p, ev->token, ev->request);
 		break;
 	case KM_EVENT_CANCEL:
 		km_keygen_cancel(p, ev->token);

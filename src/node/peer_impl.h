@@ -7,6 +7,7 @@
  *	run.c       runs: messages, jobs, deadlines             relay.c     STALL, RELAY, ABORT, HEADERS
  *	keygen.c    from the operator's wish to a usable key    keys.c      epochs of keys, their files, candidates
  *	certs.c     certificates, and when old shares go        reshare.c   refresh, reshare, recovery, as their initiator
+ *	retire.c    the end of a key here
  *	canary.c    first signatures of a new key               pool.c      presignatures held, READY, burning
  *	refill.c    what to presign, and with whom              admit.c     what a request must fulfil
  *	lot.c       what one run gave: READY and its rows       inquiry.c   RECORD? to whose share was wrong
@@ -228,6 +229,7 @@ struct km_key {
 	uint64_t full_us;                  /* since when nobody's STORED is missing, 0 = not yet: lower shares go soon */
 	uint64_t made_ms;                  /* candidates: unix time */
 	int told;                          /* the operator was told that a share is missing */
+	uint64_t used_us;                  /* when something was last signed with it for a frontend; 0 = not since the start */
 	int serves;                        /* own pools have been filled once: what is asked comes out of these */
 	struct km_pool pool[KM_POOLS_MAX];
 	unsigned n_pools;
@@ -428,6 +430,7 @@ struct km_peer {
 	struct km_rng *rng;                /* arena */
 	uint8_t incarnation[KM_NONCE_SIZE];
 	int started, stopped;
+	uint64_t started_us;
 	struct km_time now;
 	struct km_effects *fx;             /* of the step being taken */
 	uint8_t **block;                   /* of its event, not NULL */
@@ -737,6 +740,9 @@ int km_cert_persisted(struct km_peer *p, uint64_t token, int err);
 void km_cert_tick(struct km_peer *p);
 void km_cert_free(struct km_peer *p);
 
+/* retire.c */
+void km_retire_request(struct km_peer *p, uint64_t token, const struct km_request *rq);
+
 /* canary.c */
 void km_canary_plan(struct km_peer *p, struct km_key *key);
 void km_canary_tick(struct km_peer *p);
@@ -804,7 +810,7 @@ void km_admit_free(struct km_peer *p);
 unsigned km_admit_request(struct km_peer *p, const struct km_req *req, const uint8_t request_id[KM_HASH_SIZE], const uint8_t mac[KM_MAC_SIZE], unsigned owner,
 			  struct km_key **key);
 /* Steps 8 and on count: the spend, and the frontend's or the owner's rate. KM_E_NOMEM. */
-int km_admit_spent(struct km_peer *p, const struct km_req *req, const struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
+int km_admit_spent(struct km_peer *p, const struct km_req *req, struct km_key *key, const uint8_t request_id[KM_HASH_SIZE], unsigned owner,
 		   struct km_spend **spend) KM_MUST;
 void km_admit_unspend(struct km_peer *p, struct km_spend *spend);
 
@@ -842,7 +848,7 @@ void km_signer_tick(struct km_peer *p);
 void km_signer_free(struct km_peer *p);
 /* Keeps what was signed; counts the spend. NULL without memory. */
 struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps, const struct km_sign_input *in,
-				   const struct km_sign_nonce *nonce, const struct km_scalar *s_i, const struct km_key *key);
+				   const struct km_sign_nonce *nonce, const struct km_scalar *s_i, struct km_key *key);
 
 /* late.c */
 /* The SHARE of `from` for this attempt has not come in its time. */

@@ -27,7 +27,7 @@ static void record_out(struct km_peer *p)
 /* Keeps what was signed. Without memory the share is not repeated, and the presignature is gone all the same. */
 struct km_record *km_signer_record(struct km_peer *p, const struct km_req *req, const struct km_presig *ps,
 				   const struct km_sign_input *in, const struct km_sign_nonce *nonce, const struct km_scalar *s_i,
-				   const struct km_key *key)
+				   struct km_key *key)
 {
 	struct km_record *r = calloc(1, sizeof(*r));
 

@@ -49,6 +49,7 @@ enum km_request_kind {
 	KM_REQUEST_REFRESH,   /* peer: new shares of a key for the committee of the configuration */
 	KM_REQUEST_RESHARE,   /* peer: the same, for another committee or threshold than the present one */
 	KM_REQUEST_RECOVER,   /* peer: the same, and `peer` must be among those that get a share */
+	KM_REQUEST_RETIRE,    /* peer: its shares of a key are wiped for good */
 };
 
 struct km_request {
@@ -60,12 +61,13 @@ struct km_request {
 	uint32_t deadline_ms;           /* from now */
 	const uint8_t *data;            /* the bytes to be signed, borrowed */
 	size_t len;
-	/* KEYGEN, REFRESH, RESHARE, RECOVER */
+	/* KEYGEN, REFRESH, RESHARE, RECOVER, RETIRE */
 	char name[KM_MAX_NAME + 1];
 	uint8_t threshold, curve;       /* RESHARE: 0 = as configured */
 	uint32_t members;               /* RESHARE: 0 = as configured */
 	/* CLEAR, RECOVER */
 	uint8_t peer;
+	int force;                      /* RETIRE: also while it is in use */
 };
 
 struct km_event {

@@ -296,6 +296,33 @@ int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m)
 	return err;
 }
 
+int km_rpc_encode_retire(struct km_buf *b, uint32_t seq, const struct km_rpc_retire *m)
+{
+	if (!name_in_bounds(m->name) || m->force > 1)
+		return KM_E_INVAL;
+	put_head(b, KM_RPC_RETIRE, seq, 4 + strlen(m->name) + 1);
+	km_put_lbytes(b, m->name, strlen(m->name));
+	km_put_u8(b, m->force);
+	return b->err;
+}
+
+int km_rpc_decode_retire(const struct km_rpc_frame *f, struct km_rpc_retire *m)
+{
+	struct km_reader r;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = open_body(f, KM_RPC_RETIRE, &r);
+	if (err)
+		return err;
+	get_name(&r, m->name);
+	m->force = (uint8_t)get_ranged(&r, 0, 1);
+	err = km_reader_end(&r);
+	if (err)
+		memset(m, 0, sizeof(*m));
+	return err;
+}
+
 int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m)
 {
 	if (m->peer < 1 || m->peer > KM_MAX_PEERS)

@@ -39,6 +39,7 @@ enum km_rpc_type {
 	KM_RPC_KEYGEN = 4,
 	KM_RPC_CLEAR = 5,
 	KM_RPC_RESEAL = 20,                                      /* no body */
+	KM_RPC_RETIRE = 30,
 	KM_RPC_RECORD = 21,
 	KM_RPC_KEY_INFO = 64,
 	KM_RPC_SIGNATURE = 65,
@@ -79,6 +80,12 @@ struct km_rpc_keygen {
 	char name[KM_MAX_NAME + 1];
 	uint8_t threshold;                     /* KM_MIN_THRESHOLD .. KM_MAX_PEERS */
 	uint8_t curve;                         /* enum km_curve_id */
+};
+
+/* The shares of a key are wiped at the peer that is asked. */
+struct km_rpc_retire {
+	char name[KM_MAX_NAME + 1];
+	uint8_t force;                         /* 1: also while it is in use */
 };
 
 /* What is held against a peer is forgotten at the one that is asked. */
@@ -137,6 +144,7 @@ int km_rpc_encode_key(struct km_buf *b, uint32_t seq, const struct km_rpc_key *m
 int km_rpc_encode_sign(struct km_buf *b, uint32_t seq, const struct km_rpc_sign *m) KM_MUST;
 int km_rpc_encode_status(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_keygen(struct km_buf *b, uint32_t seq, const struct km_rpc_keygen *m) KM_MUST;
+int km_rpc_encode_retire(struct km_buf *b, uint32_t seq, const struct km_rpc_retire *m) KM_MUST;
 int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m) KM_MUST;
 int km_rpc_encode_reseal(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_record(struct km_buf *b, uint32_t seq, const struct km_rpc_record *m) KM_MUST;
@@ -154,6 +162,7 @@ int km_rpc_decode_key(const struct km_rpc_frame *f, struct km_rpc_key *m) KM_MUS
 int km_rpc_decode_sign(const struct km_rpc_frame *f, struct km_rpc_sign *m) KM_MUST;
 int km_rpc_decode_status(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m) KM_MUST;
+int km_rpc_decode_retire(const struct km_rpc_frame *f, struct km_rpc_retire *m) KM_MUST;
 int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m) KM_MUST;
 int km_rpc_decode_reseal(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_record(const struct km_rpc_frame *f, struct km_rpc_record *m) KM_MUST;

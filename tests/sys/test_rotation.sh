@@ -6,7 +6,7 @@ need_program openssl certtool
 unpack_deb lighttpd lighttpd-mod-gnutls exim4-daemon-light || skip_all "the servers cannot be fetched"
 HANDSHAKES=$top_builddir/tests/bench/handshakes
 MESH_POOL="target = 128; low = 96; batch = 256;"
-plan 27
+plan 32
 
 successor() {
 	sed -i 's/{ name = "spare";/{ name = "spare"; replaces = "www";/' "$M"/*/roster.conf
@@ -94,5 +94,16 @@ check "not one handshake with lighttpd failed" none_failed web
 check "not one handshake with Exim failed" none_failed mail
 use() { rotate --certificate "$T/new.pem" && said 'servers still use www'; }
 check "rotate says that the old key was in use until now" use
+
+# ---- the end of the old key: each operator for his own peer
+
+nocheck "a key that was just used is not retired" on p1 retire www
+gone() { for km_p in p1 p2 p3; do on $km_p retire www --force || return 1; done; }
+check "by force it is, at every peer" gone
+no_share() { [ "$(json p2 peer.keys.name)" = spare ] && [ "$(ls "$M/p2/state/sealed" | grep -c '\.share$')" = 1 ]; }
+check "its shares are off the disk" no_share
+unknown() { ! json fe frontend.keys.name | grep -qx www; }
+check "frontends no longer know it" eventually 20 unknown
+check "the new key goes on" served "$WEB"
 end "$MAIL_PID"
 end "$WEB_PID"

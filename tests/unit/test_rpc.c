@@ -31,6 +31,7 @@ static int decode_any(const struct km_rpc_frame *f)
 		struct km_rpc_sign sign;
 		struct km_rpc_keygen keygen;
 		struct km_rpc_clear clear;
+		struct km_rpc_retire retire;
 		struct km_rpc_key_info info;
 		struct km_rpc_signature sig;
 		struct km_rpc_text text;
@@ -47,6 +48,8 @@ static int decode_any(const struct km_rpc_frame *f)
 		return km_rpc_decode_keygen(f, &m.keygen);
 	case KM_RPC_CLEAR:
 		return km_rpc_decode_clear(f, &m.clear);
+	case KM_RPC_RETIRE:
+		return km_rpc_decode_retire(f, &m.retire);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_decode_key_info(f, &m.info);
 	case KM_RPC_SIGNATURE:
@@ -108,6 +111,7 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	struct km_rpc_sign sign = sample_sign();
 	struct km_rpc_keygen gen = {.name = "web", .threshold = 3, .curve = 1};
 	struct km_rpc_clear clear = {.peer = 3};
+	struct km_rpc_retire retire = {.name = "web", .force = 1};
 	struct km_rpc_key_info info = sample_info(1);
 	struct km_rpc_signature sig = sample_signature(32);
 	int err = -1;
@@ -155,11 +159,14 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	case 12:
 		err = km_rpc_encode_clear(b, 12, &clear);
 		break;
+	case 13:
+		err = km_rpc_encode_retire(b, 13, &retire);
+		break;
 	}
 	assert_int_equal(err, KM_OK);
 }
 
-#define SAMPLES 13
+#define SAMPLES 14
 
 static void test_round_trip_requests(void **state)
 {
@@ -196,6 +203,17 @@ static void test_round_trip_requests(void **state)
 	assert_int_equal(km_rpc_decode_keygen(&f, &gen2), KM_OK);
 	assert_memory_equal(&gen, &gen2, sizeof(gen));
 	km_buf_clear(&b);
+	struct km_rpc_retire retire = {.name = "a"}, retire2;
+	for (retire.force = 0; retire.force < 3; retire.force++) {
+		km_buf_init(&b);
+		assert_int_equal(km_rpc_encode_retire(&b, 5, &retire), retire.force < 2 ? KM_OK : KM_E_INVAL);
+		if (retire.force < 2) {
+			f = one_frame(&b);
+			assert_int_equal(km_rpc_decode_retire(&f, &retire2), KM_OK);
+			assert_memory_equal(&retire, &retire2, sizeof(retire));
+		}
+		km_buf_clear(&b);
+	}
 	struct km_rpc_clear clear = {.peer = KM_MAX_PEERS}, clear2;
 	km_buf_init(&b);
 	assert_int_equal(km_rpc_encode_clear(&b, 5, &clear), KM_OK);

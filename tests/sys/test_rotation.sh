@@ -102,8 +102,8 @@ gone() { for km_p in p1 p2 p3; do on $km_p retire www --force || return 1; done;
 check "by force it is, at every peer" gone
 no_share() { [ "$(json p2 peer.keys.name)" = spare ] && [ "$(ls "$M/p2/state/sealed" | grep -c '\.share$')" = 1 ]; }
 check "its shares are off the disk" no_share
-unknown() { ! json fe frontend.keys.name | grep -qx www; }
-check "frontends no longer know it" eventually 20 unknown
+tls13_bytes >"$T/tbs"
+nocheck "nothing is signed with it" on fe sign www --context tls13-server <"$T/tbs"
 check "the new key goes on" served "$WEB"
 end "$MAIL_PID"
 end "$WEB_PID"

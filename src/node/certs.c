@@ -362,12 +362,10 @@ static struct km_key *news(struct km_peer *p, unsigned from, const uint8_t *tabl
 		return NULL;
 	}
 	bar = km_cert_bar(p, now->table.key_id);
-	if (bar) {
+	if (bar)
 		km_epoch_of(&e, &bar->share->table);
-		if (km_epoch_cmp(&now->cert.epoch, &e) < 0)
-			return NULL;
-	}
-	if (!file_agrees(p, &now->table) && KM_RULE(km_rule_cert_binds)) {
+	/* WHY kept also below what is in force: of that one fewer than T may be left, and then the lower one is what is dealt from */
+	if ((bar && km_epoch_cmp(&now->cert.epoch, &e) < 0) || (!file_agrees(p, &now->table) && KM_RULE(km_rule_cert_binds))) {
 		show(p, from, s);
 		return NULL;
 	}

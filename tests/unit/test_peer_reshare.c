@@ -277,6 +277,35 @@ static void test_silent_member(void **state)
 	mesh_free(&mesh);
 }
 
+/* Of the epoch in force one holder is left; who has lost its disk knows that epoch, and has to take a share of the one before. */
+static void test_recover_from_lower(void **state)
+{
+	struct km_table old;
+
+	setup(4, 2, 0, 12);
+	old = top(1)->share->table;
+	mesh_kill(&mesh, 3);
+	assert_int_equal(request(1, KM_REQUEST_REFRESH, 0), KM_OK);
+	mesh_run(&mesh, 20000000);
+	mesh_kill(&mesh, 1);
+	lose_disk(4);
+	policy(4)->pinned = 1;
+	memcpy(policy(4)->pin, old.key_id, KM_HASH_SIZE);
+	mesh_start(&mesh, 4);
+	mesh_start(&mesh, 3);
+	mesh_run(&mesh, 20000000);
+	uint64_t number = km_cert_bar(peer(4), old.key_id)->share->table.number;
+	assert_true(number > old.number);
+	assert_int_equal(request(2, KM_REQUEST_RECOVER, 4), KM_OK);
+	mesh_run(&mesh, 70000000);
+	for (unsigned i = 2; i <= 4; i++) {
+		assert_true(top(i)->share->table.number > number);
+		signs(i, i);
+	}
+	nobody_blamed();
+	mesh_free(&mesh);
+}
+
 /* An operator excludes a member for good: its STORED is not waited for. */
 static void test_excluded(void **state)
 {
@@ -375,5 +404,5 @@ static void test_crash_everywhere(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_refresh), cmocka_unit_test(test_add), cmocka_unit_test(test_not_approved), cmocka_unit_test(test_remove),
-	 cmocka_unit_test(test_threshold), cmocka_unit_test(test_recover), cmocka_unit_test(test_silent_member), cmocka_unit_test(test_excluded),
-	 cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_scheduled), cmocka_unit_test(test_crash_everywhere))
+	 cmocka_unit_test(test_threshold), cmocka_unit_test(test_recover), cmocka_unit_test(test_silent_member), cmocka_unit_test(test_recover_from_lower),
+	 cmocka_unit_test(test_excluded), cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_scheduled), cmocka_unit_test(test_crash_everywhere))

@@ -193,8 +193,8 @@ cp "$T/roster.good" "$M/p3/roster.conf"
 
 mesh_end p3
 mesh_end p1
-ID=$(json p2 peer.keys.key_id | head -1 | cut -c1-32)
-SHARE=$M/p1/state/sealed/key-$ID.share
+ID=$(json p2 peer.keys.key_id | head -1 | cut -c1-16)
+for SHARE in "$M"/p1/state/sealed/key-"$ID"-*.share; do break; done
 cp -p "$SHARE" "$T/share"
 : >"$SHARE"
 check "an empty share" refused p1 1 'is truncated: it is empty; restore it from a backup'
@@ -203,7 +203,7 @@ OTHER=$(dirname "$SHARE")/key-00000000000000000000000000000000.share
 cp -p "$T/share" "$OTHER"
 check "a share under another name" refused p1 1 'does not authenticate: it is another file.s content or was forged'
 rm "$OTHER"
-cp -p "$M/p3/state/sealed/key-$ID.share" "$SHARE" && cp -p "$M/p1/seal.key" "$T/seal.key" && cp -p "$M/p3/seal.key" "$M/p1/seal.key"
+cp -p "$M/p3/state/sealed/$(basename "$SHARE")" "$SHARE" && cp -p "$M/p1/seal.key" "$T/seal.key" && cp -p "$M/p3/seal.key" "$M/p1/seal.key"
 check "another peer's share, with its sealing key" refused p1 1 'does not fit this peer\|sealed under another key'
 cp -p "$T/seal.key" "$M/p1/seal.key"
 cp -p "$T/share" "$SHARE"

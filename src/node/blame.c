@@ -68,6 +68,23 @@ unsigned km_blame_cost(const struct km_peer *p, uint32_t set)
 	return cost / 2;
 }
 
+unsigned km_blame_worst(const struct km_peer *p, uint32_t set, const uint32_t *links, int draw)
+{
+	unsigned worst = 0, most = 0, seen = 0;
+
+	for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
+		unsigned n = km_set_size(links[i] & set);
+
+		if (i == p->self || !n)
+			continue;
+		if (draw ? !km_rng_below(p->rng, ++seen) : n > most) {
+			most = n;
+			worst = i;
+		}
+	}
+	return worst;
+}
+
 void km_blame_tick(struct km_peer *p)
 {
 	if (p->now.mono_us >= p->decay_at_us) {

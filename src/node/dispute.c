@@ -49,19 +49,11 @@ uint32_t km_dispute_barred(const struct km_peer *p, const struct km_table *t)
 	return out;
 }
 
-uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need)
+uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need, int draw)
 {
 	while (km_set_size(set) > need && km_dispute_within(p, set)) {
-		unsigned worst = 0, most = 0;
+		unsigned worst = km_blame_worst(p, set, p->feud, draw);
 
-		for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
-			unsigned n = km_set_size(p->feud[i] & set);
-
-			if (i != p->self && n > most) {
-				most = n;
-				worst = i;
-			}
-		}
 		if (!worst)
 			break;
 		set &= ~km_set_bit(worst);

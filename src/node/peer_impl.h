@@ -477,7 +477,7 @@ struct km_peer {
 	int refill_wanted;
 	unsigned refill_busy;              /* own runs in a row that found somebody busy, and do not count as failed */
 	unsigned refill_failures;          /* own runs that failed one after the other */
-	uint32_t refill_few;               /* fewer participants, tried while runs with all fail */
+	uint32_t refill_few;               /* participants, tried while runs with all fail; of an own run that did not */
 	uint64_t refill_all_at_us;         /* when all are tried again, 0 = not yet set */
 	struct km_keygen keygen;
 
@@ -541,6 +541,9 @@ void km_blame_link(struct km_peer *p, unsigned a, unsigned b, uint32_t amount);
 void km_blame_forget(struct km_peer *p, unsigned a, unsigned b);
 void km_blame_set(struct km_peer *p, unsigned a, uint32_t set, uint32_t amount);
 unsigned km_blame_cost(const struct km_peer *p, uint32_t set);
+/* Who of the set, self aside, has the most of these links (by peer: the other ends) within it; 0 where there are none. draw: any who
+ * has one. */
+unsigned km_blame_worst(const struct km_peer *p, uint32_t set, const uint32_t *links, int draw);
 void km_blame_tick(struct km_peer *p);
 /* What a machine has against a participant of its run (kind u8 | count | items): made into evidence, judged, and if it holds acted on. */
 void km_blame_convict(struct km_peer *p, const struct km_run *run, unsigned peer, int kind, const uint8_t *items, size_t len);
@@ -572,8 +575,9 @@ void km_dispute_free(struct km_peer *p);
 int km_dispute_within(const struct km_peer *p, uint32_t set);
 /* Members of the table accused by T of its members. */
 uint32_t km_dispute_barred(const struct km_peer *p, const struct km_table *t);
-/* Participants of a run: the set without ends of disputes, the most disputed first, while `need` remain; self stays. */
-uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need);
+/* Participants of a run: the set without ends of disputes, the most disputed first (draw: by chance), while `need` remain; self
+ * stays. */
+uint32_t km_dispute_part(const struct km_peer *p, uint32_t set, unsigned need, int draw);
 
 /* evidence.c */
 #define KM_PROOF_FILE "proof-"
@@ -798,7 +802,7 @@ void km_refill_tick(struct km_peer *p);
 void km_refill_soon(struct km_peer *p, uint32_t delay_us);
 /* busy: a member had no room for one more run by engine any. */
 void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy, unsigned engine);
-void km_refill_succeeded(struct km_peer *p, unsigned engine);
+void km_refill_succeeded(struct km_peer *p, unsigned engine, uint32_t participants);
 unsigned km_refill_wanted(const struct km_peer *p, unsigned threshold, uint32_t usable, uint32_t *out);
 /* Who of `all` makes presignatures by engine majority; 0: engine any has to. */
 uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all);

@@ -221,7 +221,7 @@ void km_pool_promote(struct km_peer *p, struct km_lot *lot)
 		return;
 	km_peer_wake(p, p->now.mono_us); /* canaries may be waiting */
 	if (!lot->useful)
-		km_refill_succeeded(p, lot->engine);
+		km_refill_succeeded(p, lot->engine, lot->participants);
 	lot->useful = 1;
 }
 

@@ -30,6 +30,8 @@
  * whoever begins again at once keeps it for itself, and the third of three owners never has a turn. */
 #define ANY_TURN_US 250000u
 #define ANY_SOME 64
+/* Quorums that are drawn to find the one with the fewest suspected links. */
+#define ANY_DRAWS 16
 /* How long peers that are there are waited for to say that they hold the epoch. */
 #define UNHEARD_US 3000000u
 
@@ -86,7 +88,7 @@ void km_refill_failed(struct km_peer *p, uint64_t lasted_us, int busy, unsigned 
 	km_refill_soon(p, 0);
 }
 
-void km_refill_succeeded(struct km_peer *p, unsigned engine)
+void km_refill_succeeded(struct km_peer *p, unsigned engine, uint32_t participants)
 {
 	p->refill_backoff_us = 0;
 	p->refill_busy = 0;
@@ -95,28 +97,40 @@ void km_refill_succeeded(struct km_peer *p, unsigned engine)
 	if (p->refill_failures < FAILURES_MAX) {
 		p->refill_failures = 0;
 		p->refill_few = 0;
-	} else if (!p->refill_all_at_us) {
-		p->refill_all_at_us = p->now.mono_us + ALL_AGAIN_US;
+	} else {
+		p->refill_few = participants;
+		if (!p->refill_all_at_us)
+			p->refill_all_at_us = p->now.mono_us + ALL_AGAIN_US;
 	}
 	km_refill_soon(p, 0);
+}
+
+/* So many runs have failed that whom to ask is left to chance. Not before a new key's canaries: those want everybody's share. */
+static int drawing(const struct km_peer *p)
+{
+	return p->refill_failures >= FAILURES_MAX && p->keygen.state != KM_KEYGEN_CANARY;
+}
+
+/* The n-th peer of a set, from 0, as a set. */
+static uint32_t nth(uint32_t set, unsigned n)
+{
+	unsigned i = km_set_next(set, 0);
+
+	while (n--)
+		i = km_set_next(set, i);
+	return km_set_bit(i);
 }
 
 /* WHY: one participant can let a run fail without a trace of its own (a refusal, a wrong dealing, another view for everybody), and
  * would so use up all presignatures. Some 2T-1 peers are honest or behave; by drawing them we find them, whoever lies about whom. */
 static uint32_t fewer(struct km_peer *p, uint32_t set, unsigned need)
 {
-	/* the first signatures of a key want everybody's share */
-	if (p->refill_failures < FAILURES_MAX || p->keygen.state == KM_KEYGEN_CANARY)
+	if (!drawing(p))
 		return set;
-	if (p->refill_few && !(p->refill_few & ~set) && km_set_size(p->refill_few) >= need)
-		return p->refill_few;
 	for (p->refill_few = set; km_set_size(p->refill_few) > need;) {
-		unsigned out = 0, skip = (unsigned)km_rng_below(p->rng, km_set_size(p->refill_few) - 1);
+		uint32_t others = p->refill_few & ~km_set_bit(p->self);
 
-		do
-			out = km_set_next(p->refill_few, out);
-		while (out == p->self || skip--);
-		p->refill_few &= ~km_set_bit(out);
+		p->refill_few &= ~nth(others, (unsigned)km_rng_below(p->rng, km_set_size(others)));
 	}
 	return p->refill_few;
 }
@@ -205,23 +219,21 @@ static unsigned links_in(const struct km_peer *p, uint32_t set, uint32_t all)
 }
 
 /* Engine majority: all of `all`, but those with the most suspected links while 2T-1 remain. 0 when some suspected link would be
- * left: then the engine any makes presignatures without it. */
+ * left: then the engine any makes presignatures without it. WHY by chance when runs go on failing: T-1 peers that each accuse another
+ * honest one, or make its link suspect, would have us leave out those, and the runs fail with them (attack A26). */
 uint32_t km_refill_majority(const struct km_peer *p, const struct km_table *t, uint32_t all)
 {
 	unsigned need = 2 * t->threshold - 1;
+	int draw = drawing(p);
+
+	if (draw && !(p->refill_few & ~all) && km_set_size(p->refill_few) >= need && !links_in(p, p->refill_few, all))
+		return p->refill_few;
 	/* WHY not without them in any case: one dispute must not force the slow engine on everybody; a quorum never holds both */
-	uint32_t set = km_dispute_part(p, all, need);
+	uint32_t set = km_dispute_part(p, all, need, draw);
 
 	while (links_in(p, set, all) && km_set_size(set) > need) {
-		unsigned worst = 0, most = 0;
+		unsigned worst = km_blame_worst(p, set, p->scored, draw);
 
-		for (unsigned i = km_set_next(set, 0); i; i = km_set_next(set, i)) {
-			unsigned links = km_set_size(p->scored[i] & set);
-			if (i != p->self && links > most) {
-				most = links;
-				worst = i;
-			}
-		}
 		if (!worst)
 			break;
 		set &= ~km_set_bit(worst);
@@ -297,6 +309,33 @@ static unsigned any_batch(struct km_key *key, unsigned level, unsigned target)
 	return key->any_cap && n > key->any_cap ? key->any_cap : n;
 }
 
+/* Quorums that engine any fills. Where there are more than we keep pools for, and all runs fail, one that is drawn from all there are, the
+ * cheapest of some, and then again, while it does not fail. WHY: T-1 peers can sit so in the ring that each of its windows has one of them
+ * (every third of eight others, T = 4), and refuse (attack A26). */
+static unsigned any_wanted(struct km_peer *p, const struct km_table *t, uint32_t all, uint32_t *wanted)
+{
+	uint32_t others = all & ~km_set_bit(p->self) & ~p->disputed;
+	unsigned n = km_set_size(others), best = 0;
+
+	if (!drawing(p) || n < t->threshold - 1 || binomial(n, t->threshold - 1) <= KM_WANTED_MAX)
+		return km_refill_wanted(p, t->threshold, all, wanted);
+	wanted[0] = p->refill_few;
+	if (!(p->refill_few & ~all) && km_set_size(p->refill_few) == t->threshold)
+		return 1;
+	for (unsigned k = 0; k < ANY_DRAWS; k++) {
+		uint32_t set = others;
+
+		while (km_set_size(set) > t->threshold - 1u)
+			set &= ~nth(set, (unsigned)km_rng_below(p->rng, km_set_size(set)));
+		set |= km_set_bit(p->self);
+		if (km_dispute_within(p, set) || (best && km_blame_cost(p, set) >= km_blame_cost(p, wanted[0])))
+			continue;
+		wanted[0] = set;
+		best = 1;
+	}
+	return best;
+}
+
 /* One quorum for a run by engine any: of those with the fewest suspected links the emptiest that has half its target. WHY half: a
  * run has base OTs that cost as much as forty presignatures whatever its batch. After a failed run any of them is drawn. WHY: one
  * member can let its runs fail without a trace of its own, and must not keep us from the quorums it is not in (attack A26).
@@ -305,7 +344,7 @@ static unsigned any_quorum(struct km_peer *p, struct km_key *key, uint32_t all, 
 {
 	const struct km_table *t = &key->share->table;
 	uint32_t wanted[KM_WANTED_MAX];
-	unsigned level[KM_WANTED_MAX], cost[KM_WANTED_MAX], n = km_refill_wanted(p, t->threshold, all, wanted);
+	unsigned level[KM_WANTED_MAX], cost[KM_WANTED_MAX], n = any_wanted(p, t, all, wanted);
 	unsigned target, least = UINT32_MAX, best = n, short_of = 0;
 
 	if (!n)
@@ -351,9 +390,9 @@ static unsigned any_rows(struct km_peer *p, struct km_key *key, uint32_t all, st
 
 /* WHY not majority for ever: with exactly 2T-1 peers there nobody can be left out, and one that lets every run fail without a trace
  * would end all presigning; among all quorums there are some without it (attack A26). */
-static int majority_hopeless(const struct km_peer *p, const struct km_table *t, uint32_t set)
+static int majority_hopeless(const struct km_peer *p, const struct km_table *t, uint32_t all)
 {
-	unsigned spare = km_set_size(set) - (2 * t->threshold - 1);
+	unsigned spare = km_set_size(all) - (2 * t->threshold - 1);
 
 	return p->refill_failures >= (spare ? 3 * FAILURES_MAX : FAILURES_MAX);
 }
@@ -457,7 +496,7 @@ static int refill_key(struct km_peer *p, struct km_key *key)
 	if (wait_for_more(p, key, all))
 		return 0;
 	prop.participants = km_refill_majority(p, t, all);
-	if (prop.participants && majority_hopeless(p, t, prop.participants))
+	if (prop.participants && majority_hopeless(p, t, all))
 		prop.participants = 0;
 	if (prop.participants) {
 		prop.participants = fewer(p, prop.participants, 2 * t->threshold - 1);

@@ -88,16 +88,30 @@ static int is_envelope(const struct mesh_packet *k, unsigned proto, unsigned rou
 	return k->data[0] == KM_FRAME_ENVELOPE && k->data[3] == proto && k->data[4] == round;
 }
 
-static int tap_busy(struct mesh *m, struct mesh_packet *k)
-{
-	static const uint8_t busy[2] = {KM_REFUSE_BUSY, 0};
-	struct km_msg msg;
+static uint32_t refusers;
 
-	if (k->to.id != EVIL || !is_envelope(k, KM_PROTO_SETUP, 1))
+static int tap_refusers(struct mesh *m, struct mesh_packet *k)
+{
+	struct km_msg msg;
+	struct km_buf b;
+
+	if (!km_set_has(refusers, k->to.id) || !is_envelope(k, KM_PROTO_SETUP, 1))
 		return 1;
 	assert_int_equal(km_msg_parse(&msg, k->data + 1, k->len - 1), KM_OK);
-	say(m, k->from.id, KM_FRAME_REFUSE, msg.digest, busy, sizeof(busy));
+	km_buf_init(&b);
+	km_put_u8(&b, KM_FRAME_REFUSE);
+	km_put_bytes(&b, msg.digest, KM_HASH_SIZE);
+	km_put_u8(&b, KM_REFUSE_BUSY);
+	km_put_u8(&b, 0);
+	mesh_send(m, k->to, k->from, b.data, b.len);
+	km_buf_clear(&b);
 	return 0;
+}
+
+static int tap_busy(struct mesh *m, struct mesh_packet *k)
+{
+	refusers = km_set_bit(EVIL);
+	return tap_refusers(m, k);
 }
 
 static int abort_in(struct mesh *m, struct mesh_packet *k, unsigned round, int code)
@@ -279,5 +293,103 @@ static void test_nobody_to_spare(void **state)
 	assert_true(left_after(3, tap_stale) > 0);
 }
 
-KM_TESTS(cmocka_unit_test(test_silent), cmocka_unit_test(test_for_itself_only), cmocka_unit_test(test_refuses), cmocka_unit_test(test_aborts),
+/* ---- T-1 of them refuse, and have made others look bad, or sit where nobody comes past them
+ *
+ * Enough honest peers are there, which can talk; they have to be found. */
+
+static void burn_own(struct km_peer *p)
+{
+	unsigned status;
+
+	for (struct km_held *h; (h = km_pool_choose(p, p->keys, 0, &status));)
+		km_pool_burn(p, h);
+}
+
+/* Only the owner refills, so that the test ends soon. */
+static void others_rest(unsigned n)
+{
+	for (unsigned i = 1; i <= n; i++) {
+		mesh.node[i].peer->refill_not_before_us = i == OWNER ? 0 : mesh.now.mono_us + 3600000000u;
+		mesh.node[i].peer->refill_wanted = 0;
+	}
+}
+
+/* Seven peers, T = 3: the five honest ones are enough for engine majority, and they alone. Each of the others has a dispute, or a suspected
+ * link, with another honest one. Whom the owner asks: at first never those five, and once runs go on failing them too. */
+static void slander(int disputes)
+{
+	const uint32_t honest = 0x1f, all = 0x7f;
+	const struct km_table *t;
+	struct km_peer *p;
+	unsigned found = 0;
+
+	p = mesh.node[OWNER].peer;
+	t = &p->keys->share->table;
+	for (unsigned i = 2; i <= 3; i++) {
+		if (disputes) {
+			p->feud[i] |= km_set_bit(i + 4);
+			p->feud[i + 4] |= km_set_bit(i);
+		} else {
+			km_blame_link(p, i, i + 4, 64 * KM_SCORE_UNIT);
+		}
+	}
+	p->refill_failures = 0;
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_not_equal(km_refill_majority(p, t, all), honest);
+	p->refill_failures = 3;
+	p->refill_few = 0;
+	for (unsigned i = 0; i < 64; i++)
+		found += km_refill_majority(p, t, all) == honest;
+	/* one in four */
+	assert_in_range(found, 4, 32);
+	/* with which a run succeeded is asked again */
+	p->fx = &mesh.fx;
+	km_refill_succeeded(p, KM_ENGINE_MAJORITY, honest);
+	p->fx = NULL;
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(km_refill_majority(p, t, all), honest);
+	for (unsigned i = 2; i <= 3; i++) {
+		p->feud[i] = p->feud[i + 4] = 0;
+		km_blame_forget(p, i, i + 4);
+	}
+}
+
+static void test_slander(void **state)
+{
+	setup(7, 3);
+	slander(0);
+	slander(1);
+	mesh_free(&mesh);
+}
+
+/* Nine peers, T = 4, with more quorums than are kept filled: no window of the ring is without one of the three. */
+static void test_in_every_window(void **state)
+{
+	const uint32_t evil = km_set_bit(3) | km_set_bit(6) | km_set_bit(9);
+	uint32_t wanted[KM_WANTED_MAX];
+	struct km_peer *p;
+	unsigned s = 0;
+
+	setup(9, 4);
+	refusers = evil;
+	p = mesh.node[OWNER].peer;
+	mesh.tap = tap_refusers;
+	others_rest(9);
+	unsigned n = km_refill_wanted(p, 4, 0x1ff, wanted);
+	assert_int_equal(n, 8);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(wanted[i] & evil);
+	km_pool_burn_all(p);
+	for (; s < 180 && !km_pool_ready(p->keys, 0x1ff & ~evil); s++)
+		mesh_run(&mesh, 1000000);
+	print_message("# found after %u s\n", s);
+	assert_true(km_pool_ready(p->keys, 0x1ff & ~evil) > 0);
+	/* known now, it is asked again at once */
+	burn_own(p);
+	mesh_run(&mesh, 10000000);
+	assert_true(km_pool_ready(p->keys, 0x1ff & ~evil) > 0);
+	mesh_free(&mesh);
+}
+
+KM_TESTS(cmocka_unit_test(test_slander), cmocka_unit_test(test_in_every_window), cmocka_unit_test(test_silent), cmocka_unit_test(test_for_itself_only), cmocka_unit_test(test_refuses), cmocka_unit_test(test_aborts),
 	 cmocka_unit_test(test_splits), cmocka_unit_test(test_nobody_to_spare))

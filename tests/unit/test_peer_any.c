@@ -354,7 +354,7 @@ static void test_busy_is_no_failure(void **state)
 	}
 	assert_int_equal(n, 9);
 	assert_true(waited < 2000000);
-	km_refill_succeeded(p, KM_ENGINE_MAJORITY);
+	km_refill_succeeded(p, KM_ENGINE_MAJORITY, 0x1f);
 	assert_int_equal(p->refill_failures, 0);
 	km_refill_failed(p, 0, 1, KM_ENGINE_MAJORITY);
 	assert_int_equal(p->refill_failures, 0);

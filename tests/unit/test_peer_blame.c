@@ -587,8 +587,8 @@ static void test_majority_with_a_dispute(void **state)
 	accuse(2, 4, 2, 1);
 	struct km_peer *p = peer(1);
 	uint32_t five = ALL, six = ALL | km_set_bit(6), pair = km_set_bit(2) | km_set_bit(4);
-	assert_int_equal(km_dispute_part(p, five, 2 * T - 1), five);
-	assert_int_equal(km_set_size(km_dispute_part(p, six, 2 * T - 1) & pair), 1);
+	assert_int_equal(km_dispute_part(p, five, 2 * T - 1, 0), five);
+	assert_int_equal(km_set_size(km_dispute_part(p, six, 2 * T - 1, 0) & pair), 1);
 	assert_int_equal(km_refill_majority(p, table(), five), five);
 	uint32_t wanted[KM_WANTED_MAX];
 	unsigned n = km_refill_wanted(p, T, five, wanted);

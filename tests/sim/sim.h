@@ -55,7 +55,7 @@ struct sim_options {
 #define SIM_SOMETIMES(X)                                                                                               \
 	X(dropped) X(duplicated) X(reordered) X(replayed) X(slowed) X(crashes) X(silent_deaths) X(restarts)            \
 	X(crashes_at_persist) X(torn_persists) X(crashes_in_run) X(crashes_in_dkg) X(partitions) X(partitions_in_run)  \
-	X(clock_steps) X(hedges) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
+	X(clock_steps) X(hedges) X(told_again) X(retries) X(runs_dropped) X(dkg_restarted) X(ready_lost) X(share_lost) X(stalls)     \
 	X(relays) X(aborts) X(refusals) X(late_jobs) X(repeated_shares) X(refused_signs) X(disk_errors) X(rollbacks)   \
 	X(evil_seeds) X(evil_many) X(evil_in_dkg) X(alloc_failures) X(old_disks) X(cores) X(cheats_failed) X(failures_blamed) \
 	X(corrupt_searched) X(clones_noticed) X(clones_unnoticed) X(cloned_signs) \

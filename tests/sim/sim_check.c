@@ -194,7 +194,10 @@ static void check_reply(struct sim *s, struct sim_node *from, struct km_addr to,
 	struct km_reply re;
 	unsigned id = from->addr.id;
 
-	if (km_reply_decode(&re, data, len) != KM_OK || re.status != KM_STATUS_OK)
+	if (km_reply_decode(&re, data, len) != KM_OK)
+		return;
+	s->count.told_again += re.status == KM_STATUS_AGAIN;
+	if (re.status != KM_STATUS_OK)
 		return;
 	const uint64_t *at = sim_map_find(&s->requests, re.request_id);
 	if (!at || s->asked[*at - 1].frontend != to.id) {

@@ -75,7 +75,9 @@
 	X(km_rule_wipe_all, "A10", "old shares go when no member's STORED is missing")                     \
 	X(km_rule_wipe_unlisted, "A19", "... also below an epoch that does not list this peer")            \
 	X(km_rule_any_epoch, "A21", "every certified epoch that is not wiped signs")                       \
-	X(km_rule_own_file, "A18", "a run's committee and T are those of the own operator's file")
+	X(km_rule_own_file, "A18", "a run's committee and T are those of the own operator's file")         \
+	X(km_rule_vote_again, "A13", "a promise that nobody certified does not keep from another")         \
+	X(km_rule_full_name, "A17", "STORED counts for the table that it names")
 
 enum km_rule {
 #define KM_RULE_ENUM(name, attack, text) name,

@@ -43,8 +43,9 @@ uint64_t km_reshare_not_before_ms(const struct km_peer *p, const uint8_t key_id[
 	}
 	if (!n)
 		return 0;
-	/* WHY: promises cannot be dropped, and the disk is bounded */
-	if (n >= KM_STUCK_MAX)
+	/* WHY more than one: a vote binds to keep a share, not to a run that may never end (attack A13); WHY not any number: promises cannot
+	 * be dropped, and the disk is bounded */
+	if (n >= (KM_RULE(km_rule_vote_again) ? KM_STUCK_MAX : 1))
 		return UINT64_MAX;
 	for (unsigned i = 1; i < n && wait < STUCK_MOST_MS; i++)
 		wait *= 2;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "../base/hash.h"
+#include "../base/rules.h"
 
 void km_epoch_of(struct km_epoch *e, const struct km_table *t)
 {
@@ -22,6 +23,14 @@ int km_epoch_cmp(const struct km_epoch *a, const struct km_epoch *b)
 int km_epoch_ahead(uint64_t number, uint64_t now_ms)
 {
 	return number > now_ms / 1000 + KM_EPOCH_AHEAD_S;
+}
+
+/* WHY the table too: two of one run, with c members each, would lend each other STOREDs, and T of neither need be left (attack A17). */
+static int same_name(const struct km_epoch *a, const struct km_epoch *b)
+{
+	if (!KM_RULE(km_rule_full_name))
+		return a->number == b->number && memcmp(a->sid, b->sid, KM_HASH_SIZE) == 0;
+	return km_epoch_cmp(a, b) == 0;
 }
 
 /* ---- STORED */
@@ -87,7 +96,7 @@ static int check_stored(struct km_promise *out, const struct km_table *t, unsign
 	err = km_msg_verify_sig(&m, t->idkeys[m.sender]);
 	if (err)
 		return err;
-	return km_epoch_cmp(&out->epoch, &want) ? KM_E_MISMATCH : KM_OK;
+	return same_name(&out->epoch, &want) ? KM_OK : KM_E_MISMATCH;
 }
 
 int km_stored_check(const struct km_table *t, unsigned proto, const uint8_t *raw, size_t len, uint8_t *sender)
@@ -127,7 +136,7 @@ void km_cert_init(struct km_cert *c, unsigned proto)
 /* One more, whatever the signature: all of one full name and one protocol. */
 static int put_stored(struct km_cert *c, const struct km_promise *p, const uint8_t *raw)
 {
-	if (c->proto != p->proto || (c->members && km_epoch_cmp(&c->epoch, &p->epoch) != 0))
+	if (c->proto != p->proto || (c->members && !same_name(&c->epoch, &p->epoch)))
 		return KM_E_MISMATCH;
 	c->epoch = p->epoch;
 	if (!km_set_has(c->members, p->member))

@@ -149,7 +149,11 @@ static void test_add(void **state)
 	assert_text(mesh.result_text, "that is a reshare");
 	assert_int_equal(request(1, KM_REQUEST_RESHARE, 0), KM_E_RIGHTS);
 	assert_text(mesh.result_text, "peer 5 (p5): its configuration does not say which key that is");
+	/* another key than the one that is asked for: it looks at no certificate of it */
 	policy(5)->pinned = 1;
+	memset(policy(5)->pin, 1, KM_HASH_SIZE);
+	assert_int_equal(request(1, KM_REQUEST_RESHARE, 0), KM_E_RIGHTS);
+	assert_text(mesh.result_text, "peer 5 (p5): it does not know that epoch");
 	memcpy(policy(5)->pin, old.key_id, KM_HASH_SIZE);
 	assert_int_equal(request(1, KM_REQUEST_RESHARE, 0), KM_OK);
 	mesh_run(&mesh, 70000000);

@@ -37,6 +37,9 @@ int kmd_cmd_transcript(int argc, char **argv);
 int kmd_cmd_quarantine(int argc, char **argv);
 int kmd_cmd_rotate(int argc, char **argv);
 int kmd_cmd_retire(int argc, char **argv);
+int kmd_cmd_refresh(int argc, char **argv);
+int kmd_cmd_reshare(int argc, char **argv);
+int kmd_cmd_recover(int argc, char **argv);
 int kmd_cmd_audit(int argc, char **argv);
 /* Of audit logs, on standard output: one entry as a line; a unix time in ms; " name=HEX". */
 void kmd_cli_show_entry(uint64_t seq, const uint8_t *entry, size_t len);
@@ -95,5 +98,7 @@ int kmd_cli_sign(struct kmd_cli *c, const uint8_t key_id[KM_HASH_SIZE], unsigned
 #define KMD_CLI_DEADLINE_MS 10000
 /* How long a key generation may take: ten rounds of waiting for a slow peer. */
 #define KMD_CLI_KEYGEN_MS 180000
+/* A reshare: waiting for peers that are busy, the run, the certificate, a canary of every quorum. */
+#define KMD_CLI_RESHARE_MS 300000
 
 #endif

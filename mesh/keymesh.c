@@ -68,6 +68,23 @@ static const struct kmd_command commands[] = {
 	  "peers than its threshold have kept theirs. Each operator does it for his own peer. Refused while the key was in use within ten\n"
 	  "minutes, or the peer was started within them.\n"
 	  "  --force    all the same\n" },
+	{ "refresh", kmd_cmd_refresh, "give the peers of a key new shares",
+	  "keymesh refresh NAME [--socket SOCKET]\n"
+	  "\n"
+	  "Ask one peer that has a share. The key, its committee and its threshold stay; old shares, wherever they were copied to, are worth\n"
+	  "nothing together with new ones. Signing goes on meanwhile. A peer that is away keeps its old share until it is recovered.\n" },
+	{ "reshare", kmd_cmd_reshare, "hand a key to another committee or threshold",
+	  "keymesh reshare NAME [--members PEER,PEER,...] [--threshold T] [--socket SOCKET]\n"
+	  "\n"
+	  "First change members and threshold of NAME in the configuration of every peer, and restart them one by one: each compares the\n"
+	  "new committee with its own file. Then ask one peer that has a share and stays. The key itself does not change.\n"
+	  "  --members    names or ids; refused when the configuration of the asked peer says others\n"
+	  "  --threshold  the same for the threshold\n" },
+	{ "recover", kmd_cmd_recover, "give a peer that lost its share a new one",
+	  "keymesh recover NAME --peer PEER [--socket SOCKET]\n"
+	  "\n"
+	  "A refresh in which PEER (a name or an id) must take part; everybody's share changes. Ask a peer that has a share. If PEER lost\n"
+	  "its whole disk, its configuration must pin the key's id (pin = in keys of keymesh.conf).\n" },
 	{ "evidence", kmd_cmd_evidence, "judge a proof that a peer has cheated",
 	  "keymesh evidence verify FILE [--roster FILE] [--table FILE]\n"
 	  "       keymesh evidence list [--state DIR]\n"

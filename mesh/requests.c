@@ -358,6 +358,50 @@ static int on_retire(struct kmd_daemon *d, struct kmd_client *c, const struct km
 	return KM_OK;
 }
 
+static int on_reshare(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
+{
+	static const struct {
+		enum km_request_kind kind;
+		unsigned audit;
+		const char *what;
+	} kinds[] = {
+		[KM_RPC_REFRESH_SHARES] = {KM_REQUEST_REFRESH, KM_AUDIT_DO_REFRESH, "refresh"},
+		[KM_RPC_RESHARE_KEY] = {KM_REQUEST_RESHARE, KM_AUDIT_DO_RESHARE, "reshare"},
+		[KM_RPC_RECOVER_PEER] = {KM_REQUEST_RECOVER, KM_AUDIT_DO_RESHARE, "recovery"},
+	};
+	struct km_request req = {.force = 0};
+	struct km_rpc_reshare m;
+	char what[KM_MAX_NAME + 48];
+	int err = km_rpc_decode_reshare(f, &m);
+
+	if (err)
+		return err;
+	if (!is_admin(d, kmd_client_uid(c))) {
+		send_error(c, f->seq, KM_E_RIGHTS, "only users in listen.admin_users of keymesh.conf may have new shares made");
+		return KM_OK;
+	}
+	if (!d->peer) {
+		send_error(c, f->seq, KM_E_STATE, "this keymeshd has not the role peer; ask one that has");
+		return KM_OK;
+	}
+	req.kind = kinds[m.kind].kind;
+	memcpy(req.name, m.name, sizeof(req.name));
+	req.threshold = m.threshold;
+	req.members = m.members;
+	req.peer = m.peer;
+	kmd_log(KM_LOG_NOTICE, "%s of key %s asked for by user %u", kinds[m.kind].what, req.name, (unsigned)kmd_client_uid(c));
+	if (m.peer)
+		snprintf(what, sizeof(what), "%s for peer %u", m.name, (unsigned)m.peer);
+	else
+		snprintf(what, sizeof(what), "%s", m.name);
+	if (kmd_daemon_operator(d, kinds[m.kind].audit, kmd_client_uid(c), what)) {
+		send_error(c, f->seq, KM_E_IO, "this cannot be written to the audit log, so it is not done; see the log of keymeshd");
+		return KM_OK;
+	}
+	give_request(d, c, KMD_SIDE_PEER, f->seq, &req);
+	return KM_OK;
+}
+
 static int on_clear(struct kmd_daemon *d, struct kmd_client *c, const struct km_rpc_frame *f)
 {
 	struct km_request req = {.kind = KM_REQUEST_CLEAR};
@@ -511,6 +555,8 @@ static int on_frame(void *ctx, struct kmd_client *c, const struct km_rpc_frame *
 		return on_clear(d, c, f);
 	case KM_RPC_RETIRE:
 		return on_retire(d, c, f);
+	case KM_RPC_RESHARE:
+		return on_reshare(d, c, f);
 	case KM_RPC_RESEAL:
 		return on_reseal(d, c, f);
 	case KM_RPC_RECORD:

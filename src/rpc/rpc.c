@@ -323,6 +323,54 @@ int km_rpc_decode_retire(const struct km_rpc_frame *f, struct km_rpc_retire *m)
 	return err;
 }
 
+static int reshare_in_bounds(const struct km_rpc_reshare *m)
+{
+	switch (m->kind) {
+	case KM_RPC_REFRESH_SHARES:
+		return !m->threshold && !m->members && !m->peer;
+	case KM_RPC_RESHARE_KEY:
+		return (!m->threshold || threshold_in_bounds(m->threshold, KM_MAX_PEERS)) && !m->peer;
+	case KM_RPC_RECOVER_PEER:
+		return !m->threshold && !m->members && m->peer >= 1 && m->peer <= KM_MAX_PEERS;
+	}
+	return 0;
+}
+
+int km_rpc_encode_reshare(struct km_buf *b, uint32_t seq, const struct km_rpc_reshare *m)
+{
+	if (!name_in_bounds(m->name) || !reshare_in_bounds(m))
+		return KM_E_INVAL;
+	put_head(b, KM_RPC_RESHARE, seq, 4 + strlen(m->name) + 7);
+	km_put_lbytes(b, m->name, strlen(m->name));
+	km_put_u8(b, m->kind);
+	km_put_u8(b, m->threshold);
+	km_put_u32(b, m->members);
+	km_put_u8(b, m->peer);
+	return b->err;
+}
+
+int km_rpc_decode_reshare(const struct km_rpc_frame *f, struct km_rpc_reshare *m)
+{
+	struct km_reader r;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = open_body(f, KM_RPC_RESHARE, &r);
+	if (err)
+		return err;
+	get_name(&r, m->name);
+	m->kind = (uint8_t)get_ranged(&r, KM_RPC_REFRESH_SHARES, KM_RPC_RECOVER_PEER);
+	m->threshold = (uint8_t)get_ranged(&r, 0, KM_MAX_PEERS);
+	m->members = km_get_u32(&r);
+	m->peer = (uint8_t)get_ranged(&r, 0, KM_MAX_PEERS);
+	err = km_reader_end(&r);
+	if (!err && !reshare_in_bounds(m))
+		err = KM_E_RANGE;
+	if (err)
+		memset(m, 0, sizeof(*m));
+	return err;
+}
+
 int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m)
 {
 	if (m->peer < 1 || m->peer > KM_MAX_PEERS)

@@ -40,6 +40,7 @@ enum km_rpc_type {
 	KM_RPC_CLEAR = 5,
 	KM_RPC_RESEAL = 20,                                      /* no body */
 	KM_RPC_RETIRE = 30,
+	KM_RPC_RESHARE = 31,
 	KM_RPC_RECORD = 21,
 	KM_RPC_KEY_INFO = 64,
 	KM_RPC_SIGNATURE = 65,
@@ -86,6 +87,17 @@ struct km_rpc_keygen {
 struct km_rpc_retire {
 	char name[KM_MAX_NAME + 1];
 	uint8_t force;                         /* 1: also while it is in use */
+};
+
+enum km_rpc_reshare_kind { KM_RPC_REFRESH_SHARES = 1, KM_RPC_RESHARE_KEY = 2, KM_RPC_RECOVER_PEER = 3 };
+
+/* New shares of a key. What is 0 is as the configuration of the asked peer says. */
+struct km_rpc_reshare {
+	char name[KM_MAX_NAME + 1];
+	uint8_t kind;                          /* enum km_rpc_reshare_kind */
+	uint8_t threshold;                     /* RESHARE_KEY: 0, or KM_MIN_THRESHOLD .. KM_MAX_PEERS */
+	uint32_t members;                      /* RESHARE_KEY: bit i-1 = peer i */
+	uint8_t peer;                          /* RECOVER_PEER: 1 .. KM_MAX_PEERS */
 };
 
 /* What is held against a peer is forgotten at the one that is asked. */
@@ -145,6 +157,7 @@ int km_rpc_encode_sign(struct km_buf *b, uint32_t seq, const struct km_rpc_sign 
 int km_rpc_encode_status(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_keygen(struct km_buf *b, uint32_t seq, const struct km_rpc_keygen *m) KM_MUST;
 int km_rpc_encode_retire(struct km_buf *b, uint32_t seq, const struct km_rpc_retire *m) KM_MUST;
+int km_rpc_encode_reshare(struct km_buf *b, uint32_t seq, const struct km_rpc_reshare *m) KM_MUST;
 int km_rpc_encode_clear(struct km_buf *b, uint32_t seq, const struct km_rpc_clear *m) KM_MUST;
 int km_rpc_encode_reseal(struct km_buf *b, uint32_t seq) KM_MUST;
 int km_rpc_encode_record(struct km_buf *b, uint32_t seq, const struct km_rpc_record *m) KM_MUST;
@@ -163,6 +176,7 @@ int km_rpc_decode_sign(const struct km_rpc_frame *f, struct km_rpc_sign *m) KM_M
 int km_rpc_decode_status(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_keygen(const struct km_rpc_frame *f, struct km_rpc_keygen *m) KM_MUST;
 int km_rpc_decode_retire(const struct km_rpc_frame *f, struct km_rpc_retire *m) KM_MUST;
+int km_rpc_decode_reshare(const struct km_rpc_frame *f, struct km_rpc_reshare *m) KM_MUST;
 int km_rpc_decode_clear(const struct km_rpc_frame *f, struct km_rpc_clear *m) KM_MUST;
 int km_rpc_decode_reseal(const struct km_rpc_frame *f) KM_MUST;
 int km_rpc_decode_record(const struct km_rpc_frame *f, struct km_rpc_record *m) KM_MUST;

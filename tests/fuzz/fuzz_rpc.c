@@ -11,6 +11,7 @@ union any {
 	struct km_rpc_keygen keygen;
 	struct km_rpc_clear clear;
 	struct km_rpc_retire retire;
+	struct km_rpc_reshare reshare;
 	struct km_rpc_record record;
 	struct km_rpc_key_info info;
 	struct km_rpc_signature sig;
@@ -32,6 +33,8 @@ static int decode(const struct km_rpc_frame *f, union any *m)
 		return km_rpc_decode_clear(f, &m->clear);
 	case KM_RPC_RETIRE:
 		return km_rpc_decode_retire(f, &m->retire);
+	case KM_RPC_RESHARE:
+		return km_rpc_decode_reshare(f, &m->reshare);
 	case KM_RPC_RESEAL:
 		return km_rpc_decode_reseal(f);
 	case KM_RPC_RECORD:
@@ -84,6 +87,8 @@ static int encode(struct km_buf *b, const struct km_rpc_frame *f, const union an
 		return km_rpc_encode_clear(b, f->seq, &m->clear);
 	case KM_RPC_RETIRE:
 		return km_rpc_encode_retire(b, f->seq, &m->retire);
+	case KM_RPC_RESHARE:
+		return km_rpc_encode_reshare(b, f->seq, &m->reshare);
 	case KM_RPC_RESEAL:
 		return km_rpc_encode_reseal(b, f->seq);
 	case KM_RPC_RECORD:
@@ -142,6 +147,7 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	struct km_rpc_keygen keygen = { .name = "www", .threshold = 3, .curve = 1 };
 	struct km_rpc_clear clear = { .peer = 3 };
 	struct km_rpc_retire retire = { .name = "www", .force = 1 };
+	struct km_rpc_reshare reshare = { .name = "www", .kind = KM_RPC_RESHARE_KEY, .threshold = 3, .members = 7 };
 	struct km_rpc_record record = { .data = (const uint8_t *)"a record", .len = 8 };
 	struct km_rpc_key_info info = { .name = "www", .curve = 1, .point_len = 65, .threshold = 3, .peers = 5 };
 	struct km_rpc_signature sig = { .size = 32, .quorum = 7, .aggregator = 1, .time = 1700000000000 };
@@ -163,6 +169,7 @@ void fuzz_seeds(fuzz_emit_fn *emit, void *ctx)
 	out(emit, ctx, "keygen", &b, km_rpc_encode_keygen(&b, 6, &keygen));
 	out(emit, ctx, "clear", &b, km_rpc_encode_clear(&b, 6, &clear));
 	out(emit, ctx, "retire", &b, km_rpc_encode_retire(&b, 6, &retire));
+	out(emit, ctx, "reshare", &b, km_rpc_encode_reshare(&b, 6, &reshare));
 	out(emit, ctx, "reseal", &b, km_rpc_encode_reseal(&b, 6));
 	out(emit, ctx, "record", &b, km_rpc_encode_record(&b, 6, &record));
 	info.point[0] = 4;

@@ -32,6 +32,7 @@ static int decode_any(const struct km_rpc_frame *f)
 		struct km_rpc_keygen keygen;
 		struct km_rpc_clear clear;
 		struct km_rpc_retire retire;
+		struct km_rpc_reshare reshare;
 		struct km_rpc_key_info info;
 		struct km_rpc_signature sig;
 		struct km_rpc_text text;
@@ -50,6 +51,8 @@ static int decode_any(const struct km_rpc_frame *f)
 		return km_rpc_decode_clear(f, &m.clear);
 	case KM_RPC_RETIRE:
 		return km_rpc_decode_retire(f, &m.retire);
+	case KM_RPC_RESHARE:
+		return km_rpc_decode_reshare(f, &m.reshare);
 	case KM_RPC_KEY_INFO:
 		return km_rpc_decode_key_info(f, &m.info);
 	case KM_RPC_SIGNATURE:
@@ -112,6 +115,7 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	struct km_rpc_keygen gen = {.name = "web", .threshold = 3, .curve = 1};
 	struct km_rpc_clear clear = {.peer = 3};
 	struct km_rpc_retire retire = {.name = "web", .force = 1};
+	struct km_rpc_reshare reshare = {.name = "web", .kind = KM_RPC_RESHARE_KEY, .threshold = 3, .members = 0x1f};
 	struct km_rpc_key_info info = sample_info(1);
 	struct km_rpc_signature sig = sample_signature(32);
 	int err = -1;
@@ -162,11 +166,14 @@ static void encode_sample(struct km_buf *b, unsigned which)
 	case 13:
 		err = km_rpc_encode_retire(b, 13, &retire);
 		break;
+	case 14:
+		err = km_rpc_encode_reshare(b, 14, &reshare);
+		break;
 	}
 	assert_int_equal(err, KM_OK);
 }
 
-#define SAMPLES 14
+#define SAMPLES 15
 
 static void test_round_trip_requests(void **state)
 {
@@ -211,6 +218,42 @@ static void test_round_trip_requests(void **state)
 			f = one_frame(&b);
 			assert_int_equal(km_rpc_decode_retire(&f, &retire2), KM_OK);
 			assert_memory_equal(&retire, &retire2, sizeof(retire));
+		}
+		km_buf_clear(&b);
+	}
+	static const struct {
+		struct km_rpc_reshare m;
+		int ok;
+	} reshares[] = {
+		{{.name = "a", .kind = KM_RPC_REFRESH_SHARES}, 1},
+		{{.name = "a", .kind = KM_RPC_REFRESH_SHARES, .members = 3}, 0},
+		{{.name = "a", .kind = KM_RPC_REFRESH_SHARES, .threshold = 2}, 0},
+		{{.name = "a", .kind = KM_RPC_REFRESH_SHARES, .peer = 1}, 0},
+		{{.name = "a", .kind = KM_RPC_RESHARE_KEY}, 1},
+		{{.name = "a", .kind = KM_RPC_RESHARE_KEY, .threshold = 2, .members = 0x80000001}, 1},
+		{{.name = "a", .kind = KM_RPC_RESHARE_KEY, .threshold = 1}, 0},
+		{{.name = "a", .kind = KM_RPC_RESHARE_KEY, .threshold = KM_MAX_PEERS + 1}, 0},
+		{{.name = "a", .kind = KM_RPC_RESHARE_KEY, .peer = 1}, 0},
+		{{.name = "a", .kind = KM_RPC_RECOVER_PEER, .peer = KM_MAX_PEERS}, 1},
+		{{.name = "a", .kind = KM_RPC_RECOVER_PEER}, 0},
+		{{.name = "a", .kind = KM_RPC_RECOVER_PEER, .peer = KM_MAX_PEERS + 1}, 0},
+		{{.name = "a", .kind = 0}, 0},
+		{{.name = "a", .kind = 4}, 0},
+	};
+	for (size_t i = 0; i < sizeof(reshares) / sizeof(reshares[0]); i++) {
+		struct km_rpc_reshare reshare2;
+
+		km_buf_init(&b);
+		assert_int_equal(km_rpc_encode_reshare(&b, 5, &reshares[i].m), reshares[i].ok ? KM_OK : KM_E_INVAL);
+		assert_int_equal(b.len != 0, reshares[i].ok);
+		if (reshares[i].ok) {
+			f = one_frame(&b);
+			assert_int_equal(km_rpc_decode_reshare(&f, &reshare2), KM_OK);
+			assert_memory_equal(&reshares[i].m, &reshare2, sizeof(reshare2));
+			/* what no encoder writes: a peer to recover in a refresh, none in a recovery */
+			b.data[b.len - 1] = reshares[i].m.kind == KM_RPC_RECOVER_PEER ? 0 : 1;
+			f = one_frame(&b);
+			assert_int_equal(km_rpc_decode_reshare(&f, &reshare2), KM_E_RANGE);
 		}
 		km_buf_clear(&b);
 	}

@@ -77,6 +77,7 @@
 	X(km_rule_any_epoch, "A21", "every certified epoch that is not wiped signs")                       \
 	X(km_rule_own_file, "A18", "a run's committee and T are those of the own operator's file")         \
 	X(km_rule_vote_again, "A13", "a promise that nobody certified does not keep from another")         \
+	X(km_rule_epoch_clock, "A13", "no name that is far ahead of the clock is built on")                \
 	X(km_rule_full_name, "A17", "STORED counts for the table that it names")
 
 enum km_rule {

@@ -197,6 +197,20 @@ void km_reshare_join(struct km_peer *p, const struct km_run *run, uint8_t body[K
 	km_setup_join_put_epoch(body, found ? &top : NULL, certified ? hash : NULL);
 }
 
+static unsigned least(const struct km_keygen *g)
+{
+	return km_cert_quorum(km_set_size(g->members), g->threshold);
+}
+
+/* 1: the next attempt goes without these, and enough are left. They get their shares when they are back. */
+static int leave_out(struct km_keygen *g, uint32_t out)
+{
+	if ((out & g->must) || km_set_size(g->members & ~(g->left_out | out)) < least(g))
+		return 0;
+	g->left_out |= out;
+	return 1;
+}
+
 int km_reshare_may_join(struct km_peer *p, struct km_run *run, const struct km_msg *join)
 {
 	struct km_refusal why = {.code = KM_REFUSE_CLOCK};
@@ -204,13 +218,17 @@ int km_reshare_may_join(struct km_peer *p, struct km_run *run, const struct km_m
 	struct km_epoch top;
 
 	km_setup_join_get_epoch(join->body, &top, cert);
-	if (!km_epoch_ahead(top.number, p->now.wall_ms))
+	if (!km_epoch_ahead(top.number, p->now.wall_ms) || !KM_RULE(km_rule_epoch_clock))
 		return 1;
-	/* WHY: one that has stored a name of next year would give next year's to all that follow */
+	/* WHY: one that says it has stored a name of next year would give next year's to all that follow, and none to come would be taken
+	 * (attack A13) */
 	km_format(why.text, sizeof(why.text), "peer %u has stored an epoch from %U s ahead of its clock", (unsigned)join->sender,
 		  top.number - p->now.wall_ms / 1000);
 	if (run->initiator == p->self) {
-		km_keygen_refused(p, run, join->sender, KM_REFUSE_CLOCK, why.text);
+		if (p->keygen.state == KM_KEYGEN_RUN && run->id == p->keygen.run_id && leave_out(&p->keygen, km_set_bit(join->sender)))
+			km_keygen_again(p, why.text);
+		else
+			km_keygen_refused(p, run, join->sender, KM_REFUSE_CLOCK, why.text);
 		run = km_run_by_proposal(p, join->body);
 	} else {
 		km_session_refuse(p, run->initiator, run->proposal_id, &why);
@@ -358,11 +376,6 @@ void km_reshare_request(struct km_peer *p, uint64_t token, const struct km_reque
 }
 
 /* ---- Q, J and the base */
-
-static unsigned least(const struct km_keygen *g)
-{
-	return km_cert_quorum(km_set_size(g->members), g->threshold);
-}
 
 /* Exactly T live holders without disputes among them, self if it is one, then those with the fewest suspected links to the chosen; new
  * members before others, as they take part anyway. 0 when there are too few. */
@@ -527,7 +540,11 @@ void km_reshare_refused(struct km_peer *p, struct km_run *run, unsigned by, unsi
 		g->next_try_us += km_rng_below(p->rng, 2 * POLL_US);
 		return;
 	}
-	km_keygen_end(p, code == KM_REFUSE_CLOCK ? KM_E_STALE : KM_E_RIGHTS, why);
+	/* WHY: no operator is there to read it, and one member that always refuses must not end refreshes for ever (attack A13) */
+	if (!g->token && leave_out(g, km_set_bit(by)))
+		km_keygen_again(p, why);
+	else
+		km_keygen_end(p, code == KM_REFUSE_CLOCK ? KM_E_STALE : KM_E_RIGHTS, why);
 }
 
 void km_reshare_dropped(struct km_peer *p, struct km_run *run, int code, uint32_t waited)
@@ -546,9 +563,8 @@ void km_reshare_dropped(struct km_peer *p, struct km_run *run, int code, uint32_
 			  km_strerror(code));
 	else
 		km_format(why, sizeof(why), "the run was dropped: %s", km_strerror(code));
-	/* silence is no proof: they are left out of this one only, and get their share when they are back */
-	if (!(out & g->must) && km_set_size(g->members & ~(g->left_out | out)) >= least(g))
-		g->left_out |= out;
+	/* silence is no proof: they are left out of this one only */
+	(void)leave_out(g, out);
 	km_keygen_again(p, why);
 }
 

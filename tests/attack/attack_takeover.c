@@ -228,6 +228,61 @@ static void test_vote_again(void **state)
 	assert_true(blocks(1));
 }
 
+/* ---- A13: 3 says at JOIN that it has stored an epoch of ten years ahead. What is built on that name is taken once, and nothing after it. */
+
+#define TEN_YEARS_S 315360000u
+
+/* 1 when no refresh is possible any more. */
+static int ages(int off)
+{
+	struct km_table old, far;
+	struct km_key *k;
+
+	setup(5, 2, 14);
+	far = old = *top(1);
+	far.number += TEN_YEARS_S;
+	assert_int_equal(km_table_finish(&far), KM_OK);
+	k = km_key_add_table(peer(3), &far, KM_PROTO_RESHARE);
+	assert_non_null(k);
+	if (off)
+		rule_off(km_rule_epoch_clock);
+	/* whoever is asked leaves it out */
+	assert_int_equal(request(1, KM_REQUEST_REFRESH), KM_OK);
+	mesh_run(&mesh, 120000000);
+	assert_true(top(1)->number > old.number);
+	assert_int_equal(top(1)->number > far.number, off);
+	if (!off)
+		assert_memory_equal(top(3)->hash, old.hash, KM_HASH_SIZE);
+	rules_all();
+	int over = request(2, KM_REQUEST_REFRESH) == KM_E_STALE;
+	done();
+	return over;
+}
+
+static void test_epoch_clock(void **state)
+{
+	assert_false(ages(0));
+	assert_true(ages(1));
+}
+
+/* A member that refuses every run does not end the refreshes that nobody asks for: they go on without it. */
+static void test_refuses_for_ever(void **state)
+{
+	struct km_table old;
+
+	setup(5, 2, 15);
+	old = *top(1);
+	for (unsigned i = 1; i <= 5; i++)
+		policy(i)->refresh_s = 3600;
+	policy(5)->threshold = 3;
+	for (unsigned k = 0; k < 12; k++)
+		mesh_run(&mesh, 600000000);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_true(top(i)->number > old.number);
+	assert_memory_equal(top(5)->hash, old.hash, KM_HASH_SIZE);
+	done();
+}
+
 /* ---- A18: 5 is evicted while 4 is away, and asks for a plain refresh of the old committee, in which 4 agrees in good faith */
 
 /* 1 when 5 has a share of the newest epoch. */
@@ -343,4 +398,5 @@ static void test_handed_on(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_wipe_all), cmocka_unit_test(test_double_stored), cmocka_unit_test(test_vote_again),
-	 cmocka_unit_test(test_own_file), cmocka_unit_test(test_wipe_unlisted), cmocka_unit_test(test_handed_on))
+	 cmocka_unit_test(test_epoch_clock), cmocka_unit_test(test_refuses_for_ever), cmocka_unit_test(test_own_file),
+	 cmocka_unit_test(test_wipe_unlisted), cmocka_unit_test(test_handed_on))

@@ -139,11 +139,34 @@ static void lie_in_presign(struct evils *v, struct evil *e, struct km_presign *s
 	}
 }
 
-/* ---- key generations */
+/* ---- key generations, and reshares: the same exchange, in which some do not deal and some do not receive */
+
+/* z of the first proof of an opening: that of a_0, or of e when there is none. */
+static uint8_t *first_z(struct km_dkg_state *st)
+{
+	size_t ps = km_curve_point_size(st->group.curve);
+	unsigned points = km_dkg_deals(&st->group, st->m->self) ? st->group.threshold : 1;
+
+	return st->g2 + KM_HASH_SIZE + points * ps + ps;
+}
+
+static void false_row(struct evil *e, struct km_dkg_state *st)
+{
+	struct km_shape shape;
+
+	km_dkg_dealing_shape(&st->group, st->m->self, &shape);
+	st->g4[shape.head + km_rng_below(&e->rng, (uint64_t)shape.row * shape.rows)] ^= 1;
+}
+
+/* Those of whom it has a row. */
+static uint32_t dealt_to(const struct km_dkg_state *st)
+{
+	return km_dkg_receives(&st->group, st->m->self) ? km_dkg_dealers(&st->group) & ~km_set_bit(st->m->self) : 0;
+}
 
 static void complain(struct evil *e, struct km_dkg_state *st)
 {
-	uint32_t others = st->m->participants & ~km_set_bit(st->m->self);
+	uint32_t others = dealt_to(st);
 	unsigned whom = 0;
 	uint8_t dh[KM_POINT_MAX];
 	struct km_point d;
@@ -159,25 +182,17 @@ static void complain(struct evil *e, struct km_dkg_state *st)
 
 static void lie_in_dkg(struct evils *v, struct evil *e, struct km_dkg_state *st, const struct km_job *job)
 {
-	struct km_shape shape;
-
 	switch (job->what) {
 	case KM_DKG_JOB_DEAL:
-		if (DOES(DKG_PROOF)) {
-			/* behind prev and the commitments: z of the proof of a_0 */
-			uint8_t *z = st->g2 + KM_HASH_SIZE + st->group.threshold * km_curve_point_size(st->group.curve) +
-				     km_curve_point_size(st->group.curve);
-			bend(z, km_curve_scalar_size(st->group.curve));
-		}
+		if (DOES(DKG_PROOF))
+			bend(first_z(st), km_curve_scalar_size(st->group.curve));
 		break;
 	case KM_DKG_JOB_SHARES:
-		if (DOES(DKG_SHARE)) {
-			km_dkg_g4_shape(st->group.curve, st->m->n, &shape);
-			st->g4[shape.head + km_rng_below(&e->rng, (uint64_t)shape.row * shape.rows)] ^= 1;
-		}
+		if ((km_dkg_receivers(&st->group) & ~km_set_bit(st->m->self)) && km_dkg_deals(&st->group, st->m->self) && DOES(DKG_SHARE))
+			false_row(e, st);
 		break;
 	case KM_DKG_JOB_CHECK:
-		if (DOES(DKG_COMPLAINT))
+		if (dealt_to(st) && DOES(DKG_COMPLAINT))
 			complain(e, st);
 		break;
 	}
@@ -190,14 +205,11 @@ static int puppet_worked(struct km_machine *m, struct km_job *job, struct km_out
 	struct puppet *p = (struct puppet *)(uintptr_t)m->ops;
 
 	if (!job->err && p->v->active) {
-		if (m->ops->proto == KM_PROTO_DKG)
+		if (km_dkg_state(m))
 			lie_in_dkg(p->v, p->e, m->state, job);
 		else if (!((struct km_presign *)m->state)->fail)
 			lie_in_presign(p->v, p->e, m->state, job);
 	}
-	/* the results of a key generation are taken from a machine that is known by its ops */
-	if (m->ops->proto == KM_PROTO_DKG && job->what == KM_DKG_JOB_CHECK)
-		m->ops = p->honest;
 	return p->honest->worked(m, job, outs);
 }
 

@@ -54,7 +54,7 @@ struct fe_peer {
 	uint8_t *key;                 /* of its authenticators, in the secret arena */
 };
 
-/* A table that some peer states. Held until nobody states it, or for good once believed. */
+/* A table that some peer states. Held until nobody states it; the last believed one of a key for good. */
 struct fe_table {
 	uint8_t hash[KM_HASH_SIZE];   /* must stay first: idmap */
 	struct fe_table *next;

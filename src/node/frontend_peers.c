@@ -192,6 +192,7 @@ static int key_add(struct km_frontend *f, struct fe_table *t)
  * WHY both: T peers hold the key, and whoever asks for a key by its name must not get the one of a loud minority. */
 static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects *fx)
 {
+	const struct km_key_policy *own = km_settings_key(f->s, t->name);
 	unsigned yes = km_set_size(t->stated & t->voters);
 	uint32_t others;
 	struct fe_key *k;
@@ -199,6 +200,10 @@ static int believe(struct km_frontend *f, struct fe_table *t, struct km_effects 
 	int err;
 
 	if (!t->t || t->refused || t->believed || yes < t->t->threshold)
+		return KM_OK;
+	/* WHY not an equal one: while a threshold is being changed, the file and the table differ. But fewer than our operator counts
+	 * on may all be corrupt, with a key and a threshold of their own. */
+	if (own && yes < own->threshold)
 		return KM_OK;
 	others = disputed_by(f, t);
 	if (2 * yes <= km_set_size((t->stated & t->voters) | others)) {
@@ -289,8 +294,6 @@ static int table_fits(const struct km_frontend *f, const struct km_table *t, uin
 	*why = NULL;
 	if (km_set_size(*voters) < t->threshold)
 		*why = "its members are not the peers of our configuration";
-	else if (k && k->threshold != t->threshold)
-		*why = "its threshold is not the one in our configuration";
 	else if (k && k->curve != km_curve_id(t->curve))
 		*why = "its curve is not the one in our configuration";
 	return !*why;
@@ -341,17 +344,32 @@ static void table_free(struct fe_table *t)
 	free(t);
 }
 
-/* What nobody states any more and was never believed is forgotten: a peer cannot make us remember more than it says at once. */
+/* That of an epoch that others have taken over from: neither its key nor a request in flight needs it. */
+static int superseded(const struct km_frontend *f, const struct fe_table *t)
+{
+	const struct fe_key *k = fe_key_find(f, t->key_id);
+
+	if (k && k->table == t)
+		return 0;
+	for (const struct fe_request *r = f->requests; r; r = r->next)
+		if (r->stated == t)
+			return 0;
+	return 1;
+}
+
+/* What nobody states any more is forgotten, but for the last believed table of a key: a peer cannot make us remember more than it says
+ * at once, and refreshes cannot fill the places of believed ones. */
 static void forget_unstated(struct km_frontend *f)
 {
 	struct fe_table **at = &f->table_list, *t;
 
 	while ((t = *at)) {
-		if (t->stated || t->believed) {
+		if (t->stated || (t->believed && !superseded(f, t))) {
 			at = &t->next;
 			continue;
 		}
 		*at = t->next;
+		f->n_believed -= t->believed ? 1 : 0;
 		km_idmap_remove(&f->tables, t->hash);
 		f->n_tables--;
 		table_free(t);

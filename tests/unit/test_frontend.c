@@ -159,6 +159,21 @@ static void test_tie_is_not_believed(void **state)
 	fake_clear(&m);
 }
 
+/* Epochs of one key take over from each other for ever. */
+static void test_many_epochs(void **state)
+{
+	(void)state;
+	fake_init(&m, 5, 3);
+	fake_run(&m, 3000);
+	for (unsigned i = 0; i < 2 * KM_MAX_KEYS + 8; i++) {
+		m.dealer.table.number++;
+		assert_int_equal(km_table_finish(&m.dealer.table), KM_OK);
+		fake_run(&m, 2100);
+	}
+	assert_memory_equal(km_frontend_key_by_name(m.f, "test")->hash, m.dealer.table.hash, KM_HASH_SIZE);
+	fake_clear(&m);
+}
+
 static void test_table_against_own_file(void **state)
 {
 	struct km_key_policy k = { .name = "test", .curve = KM_CURVE_P256, .threshold = 4 };
@@ -168,8 +183,18 @@ static void test_table_against_own_file(void **state)
 	m.s.keys = &k;
 	m.s.n_keys = 1;
 	fake_run(&m, 3000);
+	/* the threshold is being changed: as many as the higher of the two say so */
+	assert_int_equal(km_frontend_key_by_name(m.f, "test")->threshold, 3);
+	fake_clear(&m);
+	fake_init(&m, 5, 3);
+	m.s.keys = &k;
+	m.s.n_keys = 1;
+	m.peer[4].states = m.peer[5].states = 0;
+	fake_run(&m, 3000);
 	assert_null(km_frontend_key_by_name(m.f, "test"));
-	assert_int_equal(fake_logged(&m, "its threshold is not the one in our configuration"), 1);
+	m.peer[4].states = 1;
+	fake_run(&m, 3000);
+	assert_non_null(km_frontend_key_by_name(m.f, "test"));
 	fake_clear(&m);
 	fake_init(&m, 5, 3);
 	for (unsigned i = 1; i <= 3; i++)
@@ -878,7 +903,7 @@ static void test_estimator(void **state)
 }
 
 #define T(f) cmocka_unit_test(f)
-KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_key_goes_by_its_majority_name), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_table_against_own_file),
+KM_TESTS(T(test_learns_the_key), T(test_needs_threshold_to_believe), T(test_minority_table), T(test_name_goes_to_the_majority), T(test_key_goes_by_its_majority_name), T(test_places_for_the_majority), T(test_tie_is_not_believed), T(test_many_epochs), T(test_table_against_own_file),
 	 T(test_roster_and_clock_are_noted_once), T(test_liveness), T(test_signs), T(test_hedges_to_the_next), T(test_late_answer_is_taken),
 	 T(test_channel_loss_moves_on_at_once), T(test_status_moves_on_at_once), T(test_prefers_peers_with_presignatures),
 	 T(test_asks_again_until_the_deadline), T(test_again_is_heard), T(test_again_waits_its_turn), T(test_does_not_wait_for_the_dead), T(test_deadline_says_what_was_tried), T(test_unknown_key), T(test_refusals), T(test_refuses_locally),

@@ -12,7 +12,7 @@ struct kmd_strings {
 };
 
 struct kmd_conf_peer {
-	unsigned id;
+	unsigned id, removed;
 	char *name, *address, *frontend_address, *identity, *channel;
 	struct kmd_strings recipients;
 };
@@ -21,9 +21,9 @@ struct kmd_conf_frontend {
 	char *name, *channel;
 };
 struct kmd_conf_key {
-	char *name, *curve, *replaces;
+	char *name, *curve, *replaces, *pin, *refresh;
 	unsigned threshold, rate;
-	struct kmd_strings contexts, frontends;
+	struct kmd_strings contexts, frontends, members, excluded;
 };
 
 struct kmd_config {

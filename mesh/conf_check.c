@@ -154,6 +154,8 @@ static int check_peer(struct kmd_config *c, const struct kmd_conf_at *at, const 
 	if (err)
 		return err;
 	r->id = (uint8_t)p->id;
+	if (p->removed)
+		c->settings.roster.removed |= (uint32_t)1 << (p->id - 1);
 	snprintf(r->name, sizeof(r->name), "%s", p->name);
 	c->address[p->id] = p->address;
 	c->frontend_address[p->id] = p->frontend_address;
@@ -163,7 +165,7 @@ static int check_peer(struct kmd_config *c, const struct kmd_conf_at *at, const 
 static int check_roster(struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *root)
 {
 	const config_setting_t *list = config_setting_get_member(root, "peers");
-	unsigned i, j;
+	unsigned i, j, own = 0;
 	int err;
 
 	for (i = 0; i < c->n_peers; i++) {
@@ -173,6 +175,8 @@ static int check_roster(struct kmd_config *c, const struct kmd_conf_at *at, cons
 		err = check_peer(c, at, s, p);
 		if (err)
 			return err;
+		if (p->id == c->peer_id)
+			own = i;
 		for (j = 0; j < i; j++) {
 			const struct kmd_conf_peer *q = &c->peers[j];
 			const char *key = !strcmp(p->name, q->name)			      ? "name"
@@ -193,6 +197,13 @@ static int check_roster(struct kmd_config *c, const struct kmd_conf_at *at, cons
 		return kmd_conf_error(at, config_setting_get_member(root, "identity"), "peer_id",
 				      "peer_id %u is not in peers; add this node's line, or write the id it has there",
 				      c->peer_id);
+	if (c->is_peer && c->settings.roster.removed >> (c->peer_id - 1) & 1)
+		return kmd_conf_error(at, config_setting_get_elem(list, own), "removed",
+				      "peer %u is this node; in its own file a removed peer keeps its line as it was, until keymesh status shows no share of "
+				      "its keys; then stop it", c->peer_id);
+	if (__builtin_popcount(c->settings.roster.removed) + KM_MIN_THRESHOLD > (int)c->n_peers)
+		return kmd_conf_error(at, list, NULL, "%d of %u peers are marked removed; %d must remain",
+				      __builtin_popcount(c->settings.roster.removed), c->n_peers, KM_MIN_THRESHOLD);
 	err = km_roster_finish(&c->settings.roster);
 	if (err)
 		return kmd_conf_error(at, list, NULL, "the roster is not usable: %s", km_strerror(err));
@@ -287,16 +298,17 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 		     struct km_key_policy *out)
 {
 	int err = check_name(at, s, k->name);
+	unsigned peers;
 	size_t n;
 
 	if (err)
 		return err;
 	if (km_settings_key(&c->settings, k->name))
 		return kmd_conf_error(at, s, "name", "key \"%s\" is there twice; write each key once", k->name);
-	if (k->threshold > c->n_peers)
-		return kmd_conf_error(at, s, "threshold",
-				      "threshold %u is more than the %u peers there are; write a number from 2 to %u",
-				      k->threshold, c->n_peers, c->n_peers);
+	err = kmd_config_check_epochs(c, at, s, k, out);
+	if (err)
+		return err;
+	peers = out->members ? (unsigned)__builtin_popcount(out->members) : c->settings.roster.n;
 	out->curve = (uint8_t)curve_by_name(k->curve);
 	if (!out->curve)
 		return kmd_conf_error(at, s, "curve", "unknown curve \"%s\"; write \"P-256\"", k->curve);
@@ -304,10 +316,10 @@ static int check_key(struct kmd_config *c, const struct kmd_conf_at *at, const c
 		return kmd_conf_error(at, s, "replaces", "replaces = \"%s\" in key \"%s\"; write the name of another key, whose place this one takes",
 				      k->replaces, k->name);
 	n = strlen(c->warnings);
-	if (k->threshold == c->n_peers)
+	if (k->threshold == peers)
 		snprintf(c->warnings + n, sizeof(c->warnings) - n,
 			 "key %s: threshold %u of %u peers: while any one of them is down, nothing is signed\n", k->name,
-			 k->threshold, c->n_peers);
+			 k->threshold, peers);
 	snprintf(out->name, sizeof(out->name), "%s", k->name);
 	out->threshold = (uint8_t)k->threshold;
 	out->rate = k->rate;
@@ -531,9 +543,9 @@ int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at)
 				     c->pool_target);
 	if (!err)
 		err = check_roster(c, at, root);
-	if (!err && c->dkg_min > c->n_peers)
+	if (!err && c->dkg_min > c->settings.roster.n)
 		err = kmd_conf_error(at, root, "dkg_min", "dkg_min = %u is more than the %u peers there are; write at most %u",
-				     c->dkg_min, c->n_peers, c->n_peers);
+				     c->dkg_min, c->settings.roster.n, c->settings.roster.n);
 	if (!err)
 		err = check_frontends(c, at, root);
 	if (!err)

@@ -17,4 +17,8 @@ int kmd_conf_error(const struct kmd_conf_at *at, const config_setting_t *s, cons
 /* Everything that goes beyond one value: roster, policies, own identity, users, files. */
 int kmd_config_check(struct kmd_config *c, const struct kmd_conf_at *at) KM_MUST;
 
+/* Of one entry of keys: members, excluded, pin, refresh; the roster is finished. */
+int kmd_config_check_epochs(const struct kmd_config *c, const struct kmd_conf_at *at, const config_setting_t *s,
+			    const struct kmd_conf_key *k, struct km_key_policy *out) KM_MUST;
+
 #endif

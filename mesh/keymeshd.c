@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 	log_warnings(c->warnings);
 	if (check)
 		printf("%s is good: %s%s%s %s of %u peers\n", path, c->is_peer ? "peer" : "",
-		       c->is_peer && c->is_frontend ? " and " : "", c->is_frontend ? "frontend" : "", c->self_name, c->n_peers);
+		       c->is_peer && c->is_frontend ? " and " : "", c->is_frontend ? "frontend" : "", c->self_name, c->settings.roster.n);
 	status = check ? EXIT_SUCCESS : run(c);
 	kmd_config_free(c);
 	return status;

@@ -12,13 +12,15 @@
 static int entry_of(struct km_roster *r, const config_setting_t *e)
 {
 	const char *name = "", *identity = NULL, *channel = NULL;
-	int id = 0;
+	int id = 0, removed = 0;
 
 	if (config_setting_lookup_int(e, "id", &id) != CONFIG_TRUE || id < 1 || id > KM_MAX_PEERS || r->peer[id].id ||
 	    config_setting_lookup_string(e, "identity", &identity) != CONFIG_TRUE ||
 	    config_setting_lookup_string(e, "channel", &channel) != CONFIG_TRUE)
 		return 0;
 	(void)config_setting_lookup_string(e, "name", &name);
+	if (config_setting_lookup_int(e, "removed", &removed) == CONFIG_TRUE && removed)
+		r->removed |= (uint32_t)1 << (id - 1);
 	r->peer[id].id = (uint8_t)id;
 	snprintf(r->peer[id].name, sizeof(r->peer[id].name), "%s", name);
 	return !kmd_hex_decode(r->peer[id].identity, KM_IDKEY_SIZE, identity, strlen(identity)) &&

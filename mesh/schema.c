@@ -73,6 +73,8 @@ const struct kmd_schema kmd_schema[] = {
 	{ "peers", "channel", KMD_KIND_STRING, KMD_REQUIRED, HEX, HEX, NULL, PEER(channel), "its X25519 public key, 64 hex digits" },
 	{ "peers", "recipients", KMD_KIND_STRINGS, 0, 1, 2000, "[]", PEER(recipients),
 	  "its backup.recipients, for the others to compare: no recipient may be two peers'" },
+	{ "peers", "removed", KMD_KIND_INT, 0, 0, 1, "0", PEER(removed),
+	  "1: no peer of the mesh any more; it only hears which epoch is in force, so that it wipes its old shares" },
 
 	{ "frontends", "id", KMD_KIND_INT, KMD_REQUIRED, 1, KM_MAX_FRONTENDS, NULL, FE(id), "a number of its own" },
 	{ "frontends", "name", KMD_KIND_STRING, KMD_REQUIRED, 1, KM_MAX_NAME, NULL, FE(name), "a short name, [a-z0-9._-]" },
@@ -87,6 +89,13 @@ const struct kmd_schema kmd_schema[] = {
 	{ "keys", "frontends", KMD_KIND_STRINGS, KMD_REQUIRED, 1, KM_MAX_NAME, NULL, KEY(frontends), "names of the frontends that may ask" },
 	{ "keys", "replaces", KMD_KIND_STRING, 0, 1, KM_MAX_NAME, NULL, KEY(replaces),
 	  "name of the key whose place this one takes, for keymesh rotate; both are served until the old one is retired" },
+	{ "keys", "members", KMD_KIND_STRINGS, 0, 1, KM_MAX_NAME, "[]", KEY(members),
+	  "the peers that have shares of it, by name or id; [] = all of the roster" },
+	{ "keys", "excluded", KMD_KIND_STRINGS, 0, 1, KM_MAX_NAME, "[]", KEY(excluded),
+	  "members lost for good, by name or id: old shares are wiped without waiting for them" },
+	{ "keys", "pin", KMD_KIND_STRING, 0, 64, 64, NULL, KEY(pin),
+	  "the key's id, 64 hex digits, in the file of a peer that joins without a share of it" },
+	{ "keys", "refresh", KMD_KIND_STRING, 0, 1, 16, NULL, KEY(refresh), "age at which all shares are made anew, such as \"7d\", \"12h\"; \"0\" = never" },
 	{ "keys", "rate", KMD_KIND_INT, 0, 0, 1000000, "0", KEY(rate), "requests a second and frontend, 0 = no limit" },
 
 	{ "pool", "target", KMD_KIND_INT, 0, 1, 10000, "64", TOP(pool_target), "presignatures wanted for each quorum of an own pool" },

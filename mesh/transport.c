@@ -251,7 +251,7 @@ static int open_channels(struct kmd_transport *t, struct kmd_fail *f)
 			continue;
 		if (c->is_peer)
 			err = open_channel(t, ROLE_PEER_DEALER, (uint8_t)i, c->address[i], f);
-		if (!err && c->is_frontend)
+		if (!err && c->is_frontend && !(c->settings.roster.removed >> (i - 1) & 1))
 			err = open_channel(t, ROLE_FRONTEND_DEALER, (uint8_t)i, c->frontend_address[i], f);
 	}
 	return err;

@@ -174,6 +174,89 @@ static void test_warning(void **state)
 	kmd_config_free(c);
 }
 
+/* What the file says of epochs, members by name and by id. */
+static void test_epochs(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t s;
+	} ages[] = {{"7d", 604800}, {"12h", 43200}, {"10m", 600}, {"3650d", 315360000}, {"0", 0}};
+	struct kmd_config *c;
+	struct kmd_fail f;
+	char to[400], pin[65];
+
+	prepare();
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		snprintf(to, sizeof(to), "threshold = 2; refresh = \"%s\"", ages[i].text);
+		write_changed("threshold = 2", to);
+		assert_int_equal(kmd_config_load(&c, km_temp("keymesh.conf"), &f), KM_OK);
+		assert_int_equal(c->settings.keys[0].refresh_s, ages[i].s);
+		assert_int_equal(c->settings.keys[0].members, 0);
+		assert_false(c->settings.keys[0].pinned);
+		kmd_config_free(c);
+	}
+	memset(pin, 'b', 64);
+	pin[64] = 0;
+	snprintf(to, sizeof(to), "threshold = 2; members = [ \"a\", \"2\", \"c\" ]; excluded = [ \"b\" ]; pin = \"%s\"", pin);
+	write_changed("threshold = 2", to);
+	assert_int_equal(kmd_config_load(&c, km_temp("keymesh.conf"), &f), KM_OK);
+	assert_int_equal(c->settings.keys[0].members, 7);
+	assert_int_equal(c->settings.keys[0].excluded, 2);
+	assert_true(c->settings.keys[0].pinned);
+	assert_int_equal(c->settings.keys[0].pin[31], 0xbb);
+	kmd_config_free(c);
+}
+
+static void test_bad_epochs(void **state)
+{
+	static const char *const no_age[] = {"7", "d", "7w", "-7d", "7.5d", " 7d", "7dd", "07d", ""};
+	static const char *const out_of_bounds[] = {"9m", "3651d", "99999999999999h"};
+	char to[200];
+
+	for (size_t i = 0; i + 1 < sizeof(no_age) / sizeof(no_age[0]); i++) {
+		snprintf(to, sizeof(to), "threshold = 2; refresh = \"%s\"", no_age[i]);
+		refuse("threshold = 2", to, 19, "is no age", "\"12h\"");
+	}
+	for (size_t i = 0; i < sizeof(out_of_bounds) / sizeof(out_of_bounds[0]); i++) {
+		snprintf(to, sizeof(to), "threshold = 2; refresh = \"%s\"", out_of_bounds[i]);
+		refuse("threshold = 2", to, 19, "is out of bounds", "\"10m\"");
+	}
+	refuse("threshold = 2", "threshold = 2; members = [ \"a\", \"d\" ]", 19, "members: \"d\" is no peer", "names or ids");
+	refuse("threshold = 2", "threshold = 2; members = [ \"a\", \"1\" ]", 19, "members: peer 1 is there twice", "each once");
+	refuse("threshold = 2", "threshold = 3; members = [ \"a\", \"b\" ]", 19, "threshold 3 is more than the 2 members", "from 2 to 2");
+	refuse("threshold = 2", "threshold = 2; excluded = [ \"a\", \"b\" ]", 19, "excluded leaves 1 members", "lost for good");
+	refuse("threshold = 2", "threshold = 2; excluded = [ \"x\" ]", 19, "excluded: \"x\" is no peer", "names or ids");
+	refuse("threshold = 2", "threshold = 2; pin = \"abc\"", 19, "pin has 3 characters", "the key's id");
+	refuse("threshold = 2", "threshold = 2; pin = \"gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg\"", 19, "not 64 hex digits",
+	       "keymesh status --json");
+}
+
+/* A removed peer is known, and no member. */
+static void test_removed(void **state)
+{
+	struct kmd_config *c;
+	struct kmd_fail f;
+	uint8_t roster[KM_HASH_SIZE];
+
+	prepare();
+	km_temp_write("keymesh.conf", good, strlen(good), 0644);
+	assert_int_equal(kmd_config_load(&c, km_temp("keymesh.conf"), &f), KM_OK);
+	memcpy(roster, c->settings.roster.hash, KM_HASH_SIZE);
+	kmd_config_free(c);
+	write_changed("id = 3; ", "id = 3; removed = 1; ");
+	assert_int_equal(kmd_config_load(&c, km_temp("keymesh.conf"), &f), KM_OK);
+	assert_int_equal(c->settings.roster.members, 3);
+	assert_int_equal(c->settings.roster.removed, 4);
+	assert_int_equal(c->settings.roster.n, 2);
+	assert_memory_not_equal(c->settings.roster.hash, roster, KM_HASH_SIZE);
+	assert_int_equal(c->settings.roster.peer[3].id, 3);
+	assert_string_equal(c->address[3], "[::1]:7103");
+	assert_non_null(strstr(c->warnings, "2 of 2 peers"));
+	kmd_config_free(c);
+	refuse("id = 1; name", "id = 1; removed = 1; name", 13, "peer 1 is this node", "keeps its line");
+	refuse("id = 3; ", "id = 3; removed = 2; ", 15, "removed = 2 is out of bounds", "from 0 to 1");
+}
+
 static void test_include(void **state)
 {
 	const char *split = strstr(good, "peers = (\n");
@@ -408,6 +491,7 @@ static void test_addresses(void **state)
 }
 
 KM_TESTS(cmocka_unit_test(test_good), cmocka_unit_test(test_warning), cmocka_unit_test(test_include),
+	 cmocka_unit_test(test_epochs), cmocka_unit_test(test_bad_epochs), cmocka_unit_test(test_removed),
 	 cmocka_unit_test(test_syntax), cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_values),
 	 cmocka_unit_test(test_missing), cmocka_unit_test(test_recipients), cmocka_unit_test(test_roster), cmocka_unit_test(test_roster_keys),
 	 cmocka_unit_test(test_keys), cmocka_unit_test(test_secret_files), cmocka_unit_test(test_no_file),

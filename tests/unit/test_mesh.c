@@ -130,6 +130,11 @@ static void test_zap(void **state)
 	assert_int_equal(kmd_zap_judge(&s, "peers", "CURVE", peer, 32, &who), KM_OK);
 	assert_int_equal(who.kind, KM_ADDR_PEER);
 	assert_int_equal(who.id, 2);
+	/* One that was removed still gets in: the node takes CERT, HAVE and STORED of it, and nothing else. */
+	s.roster.removed = 2;
+	assert_int_equal(kmd_zap_judge(&s, "peers", "CURVE", peer, 32, &who), KM_OK);
+	assert_int_equal(who.id, 2);
+	s.roster.removed = 0;
 	assert_int_equal(kmd_zap_judge(&s, "frontends", "CURVE", front, 32, &who), KM_OK);
 	assert_int_equal(who.kind, KM_ADDR_FRONTEND);
 	assert_int_equal(who.id, 300);

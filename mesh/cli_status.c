@@ -105,6 +105,27 @@ static const char *ago(const json_t *v, char *buf, size_t size)
 	return buf;
 }
 
+/* One that serves alone has nothing to tell but its age. */
+static void show_epochs(const json_t *epochs)
+{
+	char a[160], b[160], c[32];
+
+	for (size_t i = 0; i < json_array_size(epochs); i++) {
+		const json_t *e = json_array_get(epochs, i);
+
+		printf("      epoch %lld (%lld of %s), made %s: ", num(e, "epoch"), num(e, "threshold"),
+		       set(json_object_get(e, "members"), a, sizeof(a)), ago(json_object_get(e, "age_s"), c, sizeof(c)));
+		set(json_object_get(e, "stored"), b, sizeof(b));
+		if (!yes(e, "certified"))
+			printf("CANDIDATE, stored by %s\n", *b ? b : "nobody");
+		else if (!yes(e, "share"))
+			printf("certified, NO SHARE HERE: keymesh recover, at a peer that has one\n");
+		else
+			printf("%s%s%s\n", yes(e, "serves") ? "serves" : "certified, does not serve", strcmp(a, b) ? ", stored by " : "",
+			       strcmp(a, b) ? b : "");
+	}
+}
+
 static void show_peer(const json_t *peer)
 {
 	const json_t *peers = json_object_get(peer, "peers"), *keys = json_object_get(peer, "keys");
@@ -137,6 +158,7 @@ static void show_peer(const json_t *peer)
 			printf("      quorum %-12s %5lld ready%s\n", set(json_object_get(q, "quorum"), a, sizeof(a)),
 			       num(q, "ready"), yes(q, "alive") ? "" : "   (a member is not live)");
 		}
+		show_epochs(json_object_get(k, "epochs"));
 		printf("      backed up %s; all peers' backups drilled %s\n", ago(json_object_get(k, "backup_age_s"), a, sizeof(a)),
 		       ago(json_object_get(k, "drill_age_s"), b, sizeof(b)));
 	}

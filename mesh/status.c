@@ -107,6 +107,30 @@ static void recovery_part(const struct kmd_daemon *d, unsigned self, const struc
 	put(o, "drill_age_s", age(oldest == UINT64_MAX ? 0 : oldest), bad);
 }
 
+/* Highest first; what is not certified is a candidate. */
+static json_t *epochs(const struct km_status_key *k, int *bad)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < k->n_epochs; i++) {
+		const struct km_status_epoch *e = &k->epochs[i];
+		json_t *o = json_object();
+
+		put_int(o, "epoch", e->number, bad);
+		put(o, "age_s", age(e->number * 1000), bad);
+		put_hex(o, "table", e->table, KM_HASH_SIZE, bad);
+		put_int(o, "threshold", e->threshold, bad);
+		put(o, "members", id_set(e->members, bad), bad);
+		put(o, "stored", id_set(e->stored, bad), bad);
+		put(o, "share", json_boolean(e->share), bad);
+		put(o, "certified", json_boolean(e->certified), bad);
+		put(o, "serves", json_boolean(e->serves), bad);
+		if (json_array_append_new(a, o))
+			*bad = 1;
+	}
+	return a;
+}
+
 static json_t *peer_keys(const struct kmd_daemon *d, const struct km_peer_status *s, int *bad)
 {
 	json_t *a = json_array();
@@ -135,6 +159,7 @@ static json_t *peer_keys(const struct kmd_daemon *d, const struct km_peer_status
 				*bad = 1;
 		}
 		put(o, "pools", pools, bad);
+		put(o, "epochs", epochs(k, bad), bad);
 		recovery_part(d, s->self, k, o, bad);
 		if (json_array_append_new(a, o))
 			*bad = 1;

@@ -230,7 +230,7 @@ static const struct codec {
 	size_t size;
 } codecs[] = {
 	{ put_hello, again_hello, 1 + 2 + 1 + 1 + 16 + 32 + 8 },
-	{ put_health, again_health, 1 + 16 + 32 + 4 * 8 + 1 + 16 * 36 },
+	{ put_health, again_health, 1 + 16 + 32 + 4 * 8 + 1 + KM_HEALTH_MAX_TABLES * 36 },
 	{ put_ping, again_ping, 9 },
 	{ put_pong, again_pong, 1 + 8 + 32 + 8 + 4 + 2 + 2 * (64 + 1 + 4) + 3 + 13 },
 	{ put_req, again_req, 1 + 65 + sizeof(text) + 4 + 3 * 32 },
@@ -355,14 +355,14 @@ static void test_hello_bounds(void **state)
 
 static void test_health_count(void **state)
 {
-	uint8_t frame[1 + 16 + 32 + 32 + 1 + 17 * 36] = { KM_FRAME_HEALTH };
+	uint8_t frame[1 + 16 + 32 + 32 + 1 + (KM_HEALTH_MAX_TABLES + 1) * 36] = { KM_FRAME_HEALTH };
 	struct km_health h;
 
 	(void)state;
-	frame[81] = 17;
+	frame[81] = KM_HEALTH_MAX_TABLES + 1;
 	assert_int_equal(km_health_decode(&h, frame, sizeof(frame)), KM_E_LIMIT);
 	assert_int_equal(h.n_tables, 0);
-	frame[81] = 16;
+	frame[81] = KM_HEALTH_MAX_TABLES;
 	assert_int_equal(km_health_decode(&h, frame, sizeof(frame) - 36), KM_OK);
 }
 

@@ -1,4 +1,5 @@
-# epoch_lib.sh: committees that change under load. Source it after mesh_lib.sh. Only www is a key of these rosters.
+# epoch_lib.sh: committees that change under load. Source it after mesh_lib.sh. www is the key of these rosters, and $NEXT,
+# if that is set, one that replaces it, with threshold 2.
 #
 #	rosters T p1 p2 ...    MEMBERS are these, in every file; $REMOVED (names) are marked removed
 #	restart NODE ...       one by one, each live for the others before the next; the frontend last
@@ -27,8 +28,10 @@ km_roster_of() { # NODE
 	echo "); frontends = ("
 	cat "$M/fe/frontend.entry"
 	km_names=$(echo "$MEMBERS" | sed 's/[^ ][^ ]*/"&"/g; s/ /, /g')
-	echo "); keys = ( { name = \"www\"; threshold = $THRESHOLD; members = [ $km_names ]; $PIN"
-	echo 'contexts = [ "tls13-server", "tls12-server", "csr", "x509-self" ]; frontends = [ "fe" ]; } );'
+	km_may="members = [ $km_names ]; frontends = [ \"fe\" ]; contexts = [ \"tls13-server\", \"tls12-server\", \"csr\", \"x509-self\" ];"
+	echo "); keys = ( { name = \"www\"; threshold = $THRESHOLD; $PIN $km_may }"
+	[ -z "${NEXT:-}" ] || echo ", { name = \"$NEXT\"; replaces = \"www\"; threshold = 2; $km_may }"
+	echo ");"
 }
 
 rosters() {
@@ -91,6 +94,7 @@ no_share() { [ "$(km_shares "$1")" = 0 ]; }
 serves_threshold() { [ "$(json fe frontend.keys.threshold)" = "$1" ]; }
 
 # ---- load: a line of JSON for each round
+LOAD_KEY=www
 load_start() {
 	: >"$T/load.rounds"
 	load_go_on
@@ -102,7 +106,7 @@ load_pause() {
 load_go_on() {
 	rm -f "$T/load.stop"
 	(until [ -e "$T/load.stop" ]; do
-		on fe bench www --clients 8 --rate 50 --seconds 1 --json >>"$T/load.rounds" 2>>"$T/load.err" || true
+		on fe bench "$LOAD_KEY" --clients 8 --rate 50 --seconds 1 --json >>"$T/load.rounds" 2>>"$T/load.err" || true
 	done) &
 	LOAD=$!
 	keep $LOAD

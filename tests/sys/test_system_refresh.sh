@@ -6,13 +6,17 @@
 . "$top_srcdir/tests/sys/epoch_lib.sh"
 need_program openssl
 MESH_POOL="target = 40; low = 30; batch = 64;"
-plan 41
+plan 43
 
 # A file changes everywhere, then every node restarts, one after the other.
 grow() { rosters 2 p1 p2 p3 p4 p5 && LIVE=4 && restart p1 p2 p3 p4 fe; }
 shrink() { REMOVED=p5 && rosters 2 p1 p2 p3 p4 && LIVE=4 && restart p1 p2 p3 p4 p5 fe; }
 threshold() { REMOVED= && rosters "$1" p1 p2 p3 p4 && LIVE=4 && restart p1 p2 p3 p4 fe; }
 wipe() { mesh_end "$1" && rm -rf "$M/$1/state/sealed" && mesh_start "$1" && live 5; }
+
+stored_by() { json p1 peer.keys.epochs.stored | tr '\n' ' '; }
+one_epoch() { [ "$(json p1 peer.keys.epochs.certified)" = true ] && [ "$(json p1 peer.keys.epochs.serves)" = true ] && [ "$(stored_by)" = "1 2 3 4 " ]; }
+in_words() { on p1 status | grep -q 'epoch [0-9]* (2 of 1,2,3,4), made 0 min ago: serves$'; }
 
 check "a mesh of five is configured" mesh_make 5 2
 REMOVED=
@@ -35,6 +39,8 @@ E1=$(json p1 peer.keys.epoch)
 check "the shares are refreshed" on p1 refresh www
 check "all peers have the new epoch" eventually 20 newer "$E1" p1 p2 p3 p4
 check "the old shares are gone" eventually 30 one_share p1 p2 p3 p4
+check "the status has one epoch, which serves and all have stored" eventually 10 one_epoch
+check "and says so in words" in_words
 check "not one request failed" load_good
 
 # ---- a peer more

@@ -759,7 +759,7 @@ int km_canary_once(struct km_key *key, uint32_t quorum) KM_MUST;
 void km_pool_init(struct km_peer *p, uint64_t mult);
 void km_pool_take_run(struct km_peer *p, struct km_run *run);
 void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_SIZE]);
-/* A member holds nothing of that run. */
+/* A member holds nothing of that run; of an epoch that has a successor: nothing of ours of that epoch. */
 void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member);
 void km_pool_tick(struct km_peer *p);
 void km_pool_burn_with(struct km_peer *p, unsigned peer);

@@ -300,9 +300,27 @@ void km_pool_abort(struct km_peer *p, unsigned from, const uint8_t sid[KM_HASH_S
 		burn_if(p, lot, km_set_bit(from), 0);
 }
 
+static int is_followed(const struct km_peer *p, const struct km_key *key)
+{
+	for (const struct km_key *k = p->keys; k; k = k->next)
+		if (k->share->usable && km_key_same(k, key) && km_key_cmp(k, key) > 0)
+			return 1;
+	return 0;
+}
+
 void km_pool_unknown(struct km_peer *p, struct km_lot *lot, unsigned member)
 {
-	burn_if(p, lot, km_set_bit(member), 0);
+	const struct km_key *key = km_key_find(p, lot->table);
+
+	if (!key || !is_followed(p, key)) {
+		burn_if(p, lot, km_set_bit(member), 0);
+		return;
+	}
+	/* WHY all of the epoch: a member that has wiped its share of it knows none of them, and each further try would be a spend of this
+	 * request at all others. A lie costs only what that member could refuse one by one. */
+	for (struct km_lot *l = p->lots; l; l = l->next)
+		if (l->engine != KM_ENGINE_NONE && memcmp(l->table, lot->table, KM_HASH_SIZE) == 0)
+			burn_if(p, l, km_set_bit(member), 0);
 }
 
 /* ---- time */

@@ -407,6 +407,64 @@ static void test_crash_everywhere(void **state)
 	}
 }
 
+/* Presignatures of an epoch at its owner or, with own = 0, of others there: those with that member. */
+static unsigned held_with(unsigned i, const struct km_key *k, int own, unsigned member)
+{
+	unsigned n = 0;
+
+	for (const struct km_lot *lot = peer(i)->lots; lot; lot = lot->next)
+		for (const struct km_held *h = lot->helds; h; h = h->lot_next)
+			n += h->key == k && (h->ps->owner == i) == own && km_set_has(h->ps->quorum, member);
+	return n;
+}
+
+static struct km_lot *own_lot_with(unsigned i, const struct km_key *k, unsigned member)
+{
+	for (struct km_lot *lot = peer(i)->lots; lot; lot = lot->next)
+		for (const struct km_held *h = lot->helds; h; h = h->lot_next)
+			if (h->key == k && h->ps->owner == i && km_set_has(h->ps->quorum, member))
+				return lot;
+	return NULL;
+}
+
+/* A member that has wiped its share of a lower epoch knows none of its presignatures: one answer is enough. */
+static void test_unknown_in_a_lower_epoch(void **state)
+{
+	struct km_request rq = {.kind = KM_REQUEST_REFRESH, .name = "www"};
+	struct km_event ev = {.kind = KM_EVENT_REQUEST, .token = 99, .request = &rq};
+	struct km_key *lower, *higher;
+	struct km_lot *lot;
+
+	setup(5, 3, 0, 41);
+	/* more than one run is needed for that */
+	mesh.node[1].s.pool_target = 6;
+	mesh.node[1].s.pool_low = 5;
+	mesh_run(&mesh, 5000000);
+	lower = top(1);
+	assert_non_null(lower);
+	assert_int_equal(mesh_step(&mesh, 1, &ev), KM_OK);
+	for (unsigned k = 0; k < 3000 && top(1) == lower; k++)
+		mesh_run(&mesh, 10000);
+	higher = top(1);
+	assert_ptr_not_equal(higher, lower);
+	assert_true(lower->share->usable);
+	lot = own_lot_with(1, lower, 2);
+	assert_non_null(lot);
+	unsigned others = held_with(1, lower, 0, 2), above = held_with(1, higher, 1, 2);
+	unsigned all = held_with(1, lower, 1, 1), with = held_with(1, lower, 1, 2);
+	unsigned of_lot = 0;
+	for (const struct km_held *h = lot->helds; h; h = h->lot_next)
+		of_lot += km_set_has(h->ps->quorum, 2);
+	assert_true(with > of_lot && all > with);
+	km_pool_unknown(peer(1), lot, 2);
+	assert_int_equal(held_with(1, lower, 1, 2), 0);
+	assert_int_equal(held_with(1, lower, 1, 1), all - with);
+	assert_int_equal(held_with(1, lower, 0, 2), others);
+	assert_int_equal(held_with(1, higher, 1, 2), above);
+	mesh_free(&mesh);
+}
+
 KM_TESTS(cmocka_unit_test(test_refresh), cmocka_unit_test(test_add), cmocka_unit_test(test_not_approved), cmocka_unit_test(test_remove),
 	 cmocka_unit_test(test_threshold), cmocka_unit_test(test_recover), cmocka_unit_test(test_silent_member), cmocka_unit_test(test_recover_from_lower),
-	 cmocka_unit_test(test_excluded), cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_scheduled), cmocka_unit_test(test_crash_everywhere))
+	 cmocka_unit_test(test_excluded), cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_scheduled), cmocka_unit_test(test_unknown_in_a_lower_epoch),
+	 cmocka_unit_test(test_crash_everywhere))

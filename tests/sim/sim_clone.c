@@ -33,14 +33,14 @@ void sim_clone_plan(struct sim *s, uint32_t after_ms)
 }
 
 /* A share of a key that was made behind the other's back. WHY: one of two machines goes, and the operator keeps the one without which a
- * key would be lost. */
+ * key would be lost; not one for the shares that the other has removed. */
 static int has_more(const struct sim_node *a, const struct sim_node *b)
 {
 	for (size_t i = 0; i < a->n_files; i++) {
 		int found = !a->files[i].data || !strstr(a->files[i].name, ".share");
 
 		for (size_t k = 0; k < b->n_files && !found; k++)
-			found = b->files[k].data && strcmp(a->files[i].name, b->files[k].name) == 0;
+			found = strcmp(a->files[i].name, b->files[k].name) == 0;
 		if (!found)
 			return 1;
 	}

@@ -130,12 +130,13 @@ void sim_trace_packet(struct sim *s, const char *what, struct km_addr from, stru
 
 void sim_trace_event(struct sim *s, const struct sim_node *node, const struct km_event *ev)
 {
-	static const char *const names[] = {"?",       "start",  "message", "tick", "persisted", "worked",
-					    "request", "cancel", "up",      "down", "rollback",  "stop"};
+	static const char *const names[] = {"?",  "start", "message",  "tick",       "persisted", "worked", "request", "cancel",
+					    "up", "down",  "rollback", "checkpoint", "proof",	  "stop"};
 	char text[80];
 	int verbose = s->opt.verbose;
 
 	s->opt.verbose = 0;
+	KM_ASSERT(ev->kind < sizeof(names) / sizeof(names[0]));
 	sim_trace(s, names[ev->kind], node->addr, ev->token + ((uint64_t)ev->from.kind << 56) + ((uint64_t)ev->from.id << 40),
 		  ev->data, ev->len);
 	s->opt.verbose = verbose;
